@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What is done to QEMU in each scenario while its back-end does its own part.
+
+Each function gets a Run that has been entered and leaves a run that has ended as the scenario
+says, or raises HarnessError. SCENARIOS tells which belongs to which scenario file.
+"""
+
+from .processes import HarnessError
+
+SCENARIO_TIMEOUT_S = 180
+
+
+def through(run):
+    """The device starts, the back-end does its statements, QEMU goes on and quits."""
+    run.start()
+    run.note("before")
+    run.start_driver()
+    run.driver.do(f"timeout {SCENARIO_TIMEOUT_S * 1000}")
+    run.driver.do("start", SCENARIO_TIMEOUT_S)
+    run.backend.await_signal("done", SCENARIO_TIMEOUT_S)
+    run.await_gone()
+    run.note("after")
+    if not run.monitor.running():
+        raise HarnessError("QEMU does not run after the scenario")
+    _end(run)
+
+
+def hang_at_start(run):
+    """QEMU hangs once the device is started, and is freed by the end of the back-end."""
+    run.start()
+    run.note("before")
+    run.start_driver()
+    run.driver.tell("start")
+    _hang(run)
+
+
+def hang_at_reset(run):
+    """QEMU hangs when a started device is reset while a request of the back-end is under way."""
+    run.start()
+    run.note("before")
+    run.start_driver()
+    run.driver.do("start")
+    run.backend.await_signal("ready", SCENARIO_TIMEOUT_S)
+    run.driver.tell("reset")
+    _hang(run)
+
+
+def _hang(run):
+    question = run.await_hang()
+    run.note("hung")
+    # The recording ends while the hang stands; the debugger comes after it.
+    run.stop_recording()
+    run.note_stack()
+    run.kill_backend()
+    run.monitor.answer(question, SCENARIO_TIMEOUT_S)
+    run.witness["hang"]["freed_by_end_of_backend"] = True
+    run.quit_qemu()
+
+
+def channel_dies(run):
+    """The back-end is killed with mappings in place; QEMU clears them away and lives on."""
+    run.start()
+    run.note("before")
+    run.start_driver()
+    run.driver.do("start")
+    run.backend.await_signal("mapped", SCENARIO_TIMEOUT_S)
+    run.note("mapped")
+    run.backend.give_signal("go")
+    run.backend.status(SCENARIO_TIMEOUT_S, "it to kill itself")
+    run.await_gone()
+    run.note("after")
+    if not run.monitor.running():
+        raise HarnessError("QEMU does not run after its back-end died")
+    run.quit_qemu()
+
+
+def reset_mapped(run):
+    """The guest resets the device with mappings in place."""
+    _clear_by(run, "reset")
+
+
+def unplug_mapped(run):
+    """The device is unplugged with mappings in place."""
+    _clear_by(run, "unplug dev0")
+
+
+def _clear_by(run, command):
+    run.start()
+    run.note("before")
+    run.start_driver()
+    run.driver.do("start")
+    run.backend.await_signal("mapped", SCENARIO_TIMEOUT_S)
+    run.note("mapped")
+    run.driver.do(command, SCENARIO_TIMEOUT_S)
+    run.await_gone()
+    run.note("after")
+    if not run.monitor.running():
+        raise HarnessError(f"QEMU does not run after: {command}")
+    _end(run)
+
+
+def _end(run):
+    run.quit_qemu()
+    run.end_backend()
+
+
+# Scenario name: (choreography, options of the Run).
+SCENARIOS = {
+    "map-pipelined": (hang_at_start, {"attach": True}),
+    "request-at-stop": (hang_at_reset, {"attach": True}),
+    "channel-dies": (channel_dies, {}),
+    "reset-mapped": (reset_mapped, {}),
+    "unplug-mapped": (unplug_mapped, {"qemu_options": {"hotplug": True}}),
+    "reconnect": (through, {"qemu_options": {"reconnect_ms": 1000}}),
+}
+
+
+def of(scenario):
+    """(choreography, options) of a scenario by name; `through` for one without a special part."""
+    return SCENARIOS.get(scenario, (through, {}))

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The QEMU of a run: its command line, and a monitor of the harness's own."""
+
+import json
+import os
+import select
+import socket
+import time
+
+from .processes import HarnessError
+
+DEVICE_ID = "dev0"
+
+
+def command_line(prefix, directory, name, reconnect_ms=0, hotplug=False):
+    """argv of a QEMU with one generic vhost-user device, under qtest instead of a guest.
+
+    DIRECTORY holds the sockets and the pid file: qtest.sock and qmp.sock are the driver's,
+    monitor.sock is the harness's, which thereby can ask while the driver is stuck. With
+    HOTPLUG the device sits behind a root port, from where it can be unplugged.
+    """
+    chardev = f"socket,id=vu0,path={directory}/vu0.sock"
+    if reconnect_ms:
+        chardev += f",reconnect-ms={reconnect_ms}"
+    device = (f"vhost-user-test-device-pci,id={DEVICE_ID},chardev=vu0,virtio-id=26,"
+              "num_vqs=1,vq_size=64")
+    if hotplug:
+        device += ",bus=rp0"
+    return [
+        f"{prefix}/qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
+        "-name", f"guest={name},debug-threads=on",
+        "-machine", "q35,memory-backend=ram", "-accel", "qtest", "-m", "64M",
+        "-object", "memory-backend-memfd,id=ram,size=64M,share=on",
+        "-L", "/usr/share/seabios",
+        "-pidfile", f"{directory}/qemu.pid",
+        "-qtest", f"unix:{directory}/qtest.sock,server=on,wait=off",
+        "-qmp", f"unix:{directory}/qmp.sock,server=on,wait=off",
+        "-qmp", f"unix:{directory}/monitor.sock,server=on,wait=off",
+        "-device", "pcie-root-port,id=rp0,chassis=1,slot=1",
+        "-chardev", chardev, "-device", device,
+    ]
+
+
+def listening(path):
+    """True when a process listens on the unix socket, by the kernel's own list.
+
+    Asked there because connecting to find out would take the one connection there is.
+    """
+    with open("/proc/net/unix", encoding="utf-8", errors="replace") as sockets:
+        for line in sockets:
+            fields = line.split(maxsplit=7)
+            # Flags 00010000 is __SO_ACCEPTCON.
+            if len(fields) == 8 and fields[3] == "00010000" and fields[7].strip() == path:
+                return True
+    return False
+
+
+def started_pid(directory):
+    """The pid in QEMU's pid file, or None while there is none.
+
+    The file is written after the sockets are made, so they exist when it does.
+    """
+    try:
+        with open(f"{directory}/qemu.pid", encoding="ascii") as pidfile:
+            text = pidfile.read()
+    except FileNotFoundError:
+        return None
+    return int(text) if text.endswith("\n") else None
+
+
+class NoAnswer(HarnessError):
+    """The monitor gave no answer within the time."""
+
+
+class Monitor:
+    """A QMP connection. An answer that comes late is still matched to its question."""
+
+    def __init__(self, path, timeout_s=10.0):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self.socket.connect(path)
+        except OSError as error:
+            self.socket.close()
+            raise HarnessError(f"Cannot connect to monitor: path=\"{path}\": "
+                               f"{error.strerror}") from error
+        self.unread = b""
+        self.asked = 0
+        self._message(time.monotonic() + timeout_s)  # the greeting
+        self.execute("qmp_capabilities", timeout_s=timeout_s)
+
+    def close(self):
+        self.socket.close()
+
+    def _message(self, deadline):
+        while b"\n" not in self.unread:
+            ready, _, _ = select.select([self.socket], [], [],
+                                        max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise NoAnswer("The monitor does not answer")
+            piece = self.socket.recv(65536)
+            if not piece:
+                raise HarnessError("The monitor closed its connection")
+            self.unread += piece
+        line, self.unread = self.unread.split(b"\n", 1)
+        return json.loads(line)
+
+    def ask(self, command, **arguments):
+        """Sends a command and returns the number to await its answer with."""
+        self.asked += 1
+        message = {"execute": command, "id": self.asked}
+        if arguments:
+            message["arguments"] = arguments
+        self.socket.sendall(json.dumps(message).encode() + b"\n")
+        return self.asked
+
+    def answer(self, number, timeout_s):
+        """The return value of question NUMBER; NoAnswer when none comes in time."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            message = self._message(deadline)
+            if message.get("id") != number:
+                continue  # an event, or the late answer to an earlier question
+            if "error" in message:
+                raise HarnessError(f"The monitor refuses: {message['error'].get('desc')}")
+            return message["return"]
+
+    def execute(self, command, timeout_s=10.0, **arguments):
+        return self.answer(self.ask(command, **arguments), timeout_s)
+
+    def running(self):
+        """True when the monitor answers what a live QEMU answers."""
+        return "status" in self.execute("query-status")
+
+
+def check_prefix(prefix):
+    """A QEMU directory as scripts/build-qemu prints it, or an error that says what is missing."""
+    program = f"{prefix}/qemu-system-x86_64"
+    if not os.access(program, os.X_OK):
+        raise HarnessError(f"Cannot run QEMU: path=\"{program}\": not an executable "
+                           "(scripts/build-qemu builds one and prints its directory)")
