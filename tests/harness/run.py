@@ -37,8 +37,9 @@ class Run:
                  wrapper=(), qemu_options=None, record=True):
         """SCENARIO is the path of a scenario file; WRAPPER is put before QEMU's command.
 
-        ATTACH records what starts, without QEMU as the recording's command: the recording can
-        then end before QEMU does. QEMU_OPTIONS go to qemu.command_line().
+        With ATTACH the recording attaches to QEMU's pid instead of starting it as its command:
+        it can then end before QEMU does. A WRAPPER needs that, or no recording at all.
+        QEMU_OPTIONS go to qemu.command_line().
         """
         qemu.check_prefix(prefix)
         self.programs = programs
@@ -49,6 +50,8 @@ class Run:
         self.attach = attach
         self.record = record
         self.wrapper = list(wrapper)
+        if self.wrapper and record and not attach:
+            raise HarnessError("A wrapped QEMU can only be attached to")
         self.qemu_options = dict(qemu_options or {})
         unique = f"{os.getpid()}-{time.monotonic_ns()}"
         self.session = f"shmemscope-run-{self.name}-{unique}"
@@ -127,10 +130,8 @@ class Run:
     # -- starting ---------------------------------------------------------------------
 
     def start(self):
-        """Back-end, recording and QEMU, in this order, until the monitor answers."""
+        """Back-end, recording and QEMU, until the monitor answers."""
         self.start_backend()
-        if self.record and self.attach:
-            self.start_recording()
         self.start_qemu()
 
     def start_backend(self):
@@ -142,24 +143,12 @@ class Run:
                    [self.backend])
         self.witness["backend_pid"] = self.backend.pid
 
-    def start_recording(self):
-        self.recording = parts.Recording(self.programs, self.trace, self.record_options)
-        child = self.recording.attach(self.path("record.log"), self.path("commands"))
-        wait_until(self.recording.started, START_TIMEOUT_S, "the recording to start", [child])
-
     def start_qemu(self):
-        command = self.wrapper + qemu.command_line(self.prefix, self.directory, self.vm,
-                                                   **self.qemu_options)
+        command = qemu.command_line(self.prefix, self.directory, self.vm, **self.qemu_options)
         if self.record and not self.attach:
-            # QEMU's own messages apart from the recording's.
-            command = ["sh", "-c", f"exec {shlex.join(command)} >{shlex.quote(self.qemu_log)} 2>&1"]
-            self.recording = parts.Recording(self.programs, self.trace, self.record_options)
-            starter = self.recording.under(command, self.path("record.log"),
-                                           self.path("commands"))
+            starter = self._start_under_recording(command)
         else:
-            self.starter = starter = Child("QEMU", command, self.qemu_log,
-                                           env=parts.Recording.environment(),
-                                           commands=self.path("commands"))
+            self.starter = starter = self._start_held(command)
         pid = wait_until(lambda: qemu.started_pid(self.directory), START_TIMEOUT_S,
                          "QEMU's pid file", [starter, self.backend])
         self.qemu = Watched("QEMU", pid, self.qemu_log)
@@ -167,6 +156,40 @@ class Run:
         sock = f"{self.directory}/monitor.sock"
         wait_until(lambda: qemu.listening(sock), START_TIMEOUT_S, "QEMU's monitor", [self.qemu])
         self.monitor = qemu.Monitor(sock, START_TIMEOUT_S)
+
+    def _start_under_recording(self, command):
+        # A shell that becomes QEMU, for QEMU's messages apart from the recording's.
+        log = shlex.quote(self.qemu_log)
+        self.recording = parts.Recording(self.programs, self.trace, self.record_options)
+        return self.recording.under(["sh", "-c", f"exec {shlex.join(command)} >{log} 2>&1"],
+                                    self.path("record.log"), self.path("commands"))
+
+    def _start_held(self, command):
+        """Starts a shell that tells its pid and becomes QEMU when told: the recording of that
+        pid begins between the two, and sees QEMU from its birth."""
+        log = shlex.quote(self.qemu_log)
+        starter = Child("QEMU", [*self.wrapper, "sh", "-c",
+                                 f"echo $$; read go; exec {shlex.join(command)}"
+                                 f" </dev/null >>{log} 2>&1"],
+                        self.qemu_log, pipes=True, env=parts.Recording.environment(),
+                        commands=self.path("commands"))
+        try:
+            pid = int(starter.read_line(START_TIMEOUT_S, "its pid"))
+            if self.record:
+                self.start_recording(pid)
+            starter.write_line("go")
+        except BaseException:
+            starter.stop()
+            starter.close()
+            raise
+        return starter
+
+    def start_recording(self, pid):
+        """Attaches a recording to the process and waits until it records."""
+        self.recording = parts.Recording(self.programs, self.trace,
+                                         [*self.record_options, "--pid", str(pid)])
+        child = self.recording.attach(self.path("record.log"), self.path("commands"))
+        wait_until(self.recording.started, START_TIMEOUT_S, "the recording to start", [child])
 
     @property
     def qemu_log(self):

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Counts descriptors of memfds in the output of `strace -f -y`: a second opinion."""
+
+import collections
+import re
+
+# What the traced QEMU and its tracing library have of their own.
+NOT_THE_BACKENDS = ("memory-backend-memfd", "lttng", "shm-ust")
+
+# -s 16: also the arrays of descriptors are cut at this length, and eight are the most.
+OPTIONS = ["strace", "-f", "-y", "-e", "trace=recvmsg,fcntl,dup,dup2,dup3,close,close_range",
+           "-e", "signal=none", "-s", "16"]
+
+_DESCRIPTOR = r"\d+<(/memfd:[^>]*)>"
+_RESUMED = re.compile(r"^(\d+)\s+<\.\.\. (\w+) resumed>(.*)$")
+_UNFINISHED = re.compile(r"^(\d+)\s+(.*) <unfinished \.\.\.>$")
+
+
+def _whole_calls(lines):
+    """Joins the two halves of a call that another thread interrupted."""
+    begun = {}
+    for line in lines:
+        line = line.rstrip("\n")
+        unfinished = _UNFINISHED.match(line)
+        if unfinished:
+            begun[unfinished.group(1)] = unfinished.group(2)
+            continue
+        resumed = _RESUMED.match(line)
+        if resumed:
+            thread, _, rest = resumed.groups()
+            line = f"{thread} {begun.pop(thread)}{rest}"
+        yield line.split(maxsplit=1)[1] if " " in line else line
+
+
+def _names(text):
+    return [name for name in re.findall(_DESCRIPTOR, text)
+            if not any(own in name for own in NOT_THE_BACKENDS)]
+
+
+def count(path):
+    """{"received", "duplicated", "closed"}: descriptors of the back-end's files in QEMU."""
+    figures = collections.Counter(received=0, duplicated=0, closed=0)
+    with open(path, encoding="utf-8", errors="replace") as trace:
+        for call in _whole_calls(trace):
+            name = call.split("(", 1)[0]
+            arguments, _, result = call.rpartition(" = ")
+            if name == "recvmsg" and "SCM_RIGHTS" in arguments:
+                figures["received"] += len(_names(arguments))
+            elif name in ("fcntl", "dup", "dup2", "dup3"):
+                if name != "fcntl" or "F_DUPFD" in arguments:
+                    figures["duplicated"] += bool(_names(arguments)) and _good(result)
+            elif name == "close":
+                figures["closed"] += bool(_names(arguments)) and _good(result)
+            elif name == "close_range":
+                raise ValueError(f"close_range of descriptors that cannot be told: {call}")
+    return dict(figures)
+
+
+def _good(result):
+    return not result.lstrip().startswith("-1")
