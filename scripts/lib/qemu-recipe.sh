@@ -106,8 +106,13 @@ configure_tree() {
         "${configure_options[@]}" "$@"
 }
 
+# Q35 looks for kvmvapic.bin at every start and complains when there is none; QEMU's configure
+# builds it only with a compiler for 32 bits, though it needs no library of one.
 build_tree() {
-    ninja -C "$work/build" -j "$jobs" "${build_targets[@]}"
+    ninja -C "$work/build" -j "$jobs" "${build_targets[@]}" &&
+        cd "$work/build/pc-bios/optionrom" && touch config.mak &&
+        make TOPSRC_DIR="$work/qemu" CC=gcc PYTHON=python3 TARGET_DIR= OBJCOPY=objcopy \
+            kvmvapic.bin linuxboot_dma.bin
 }
 
 # The entry: what PARTS use, and nothing of the 1 GB of objects. meson's libraries are thin
@@ -120,7 +125,8 @@ install_entry() {
         cp "$work/qemu/subprojects/libvhost-user/libvhost-user.h" "$entry/include/" &&
         cp -r "$work/qemu/include/standard-headers/linux" \
             "$entry/include/standard-headers/" &&
-        cp "$work/qemu/include/qemu/qemu-plugin.h" "$entry/include/" || return 1
+        cp "$work/qemu/include/qemu/qemu-plugin.h" "$entry/include/" &&
+        cp "$work/build/pc-bios/optionrom/"*.bin "$entry/share/qemu/" || return 1
     (cd "$work/build" && mapfile -t members < <(ar t "$thin") &&
         cd "$(thin_root "$thin" "${members[0]}")" &&
         ar rcs "$entry/libvhost-user.a" "${members[@]}")
