@@ -5,8 +5,12 @@ Each function gets a Run that has been entered and leaves a run that has ended a
 says, or raises HarnessError. SCENARIOS tells which belongs to which scenario file.
 """
 
+import os
+
 from .processes import HarnessError
 
+TESTS = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+DIRECTORIES = ("backend/scenarios", "integration/scenarios")
 SCENARIO_TIMEOUT_S = 180
 
 
@@ -63,7 +67,7 @@ def channel_dies(run):
     run.note("before")
     run.start_driver()
     run.driver.do("start")
-    run.backend.await_signal("mapped", SCENARIO_TIMEOUT_S)
+    _await_mapped(run)
     run.note("mapped")
     run.backend.give_signal("go")
     run.backend.status(SCENARIO_TIMEOUT_S, "it to kill itself")
@@ -72,6 +76,14 @@ def channel_dies(run):
     if not run.monitor.running():
         raise HarnessError("QEMU does not run after its back-end died")
     run.quit_qemu()
+
+
+def _await_mapped(run):
+    run.backend.await_signal("mapped", SCENARIO_TIMEOUT_S)
+    # A reply goes out before QEMU is done with the request. Its main loop answers the monitor
+    # only after that.
+    if not run.monitor.running():
+        raise HarnessError("QEMU does not run with the mappings in place")
 
 
 def reset_mapped(run):
@@ -89,7 +101,7 @@ def _clear_by(run, command):
     run.note("before")
     run.start_driver()
     run.driver.do("start")
-    run.backend.await_signal("mapped", SCENARIO_TIMEOUT_S)
+    _await_mapped(run)
     run.note("mapped")
     run.driver.do(command, SCENARIO_TIMEOUT_S)
     run.await_gone()
@@ -106,8 +118,8 @@ def _end(run):
 
 # Scenario name: (choreography, options of the Run).
 SCENARIOS = {
-    "map-pipelined": (hang_at_start, {"attach": True}),
-    "request-at-stop": (hang_at_reset, {"attach": True}),
+    "map-pipelined": (hang_at_start, {}),
+    "request-at-stop": (hang_at_reset, {}),
     "channel-dies": (channel_dies, {}),
     "reset-mapped": (reset_mapped, {}),
     "unplug-mapped": (unplug_mapped, {"qemu_options": {"hotplug": True}}),
@@ -118,3 +130,14 @@ SCENARIOS = {
 def of(scenario):
     """(choreography, options) of a scenario by name; `through` for one without a special part."""
     return SCENARIOS.get(scenario, (through, {}))
+
+
+def path(scenario):
+    """Path of a scenario file given by its name, or by a path."""
+    candidates = [scenario] if scenario.endswith(".scn") else [
+        os.path.join(TESTS, directory, f"{scenario}.scn") for directory in DIRECTORIES]
+    for candidate in candidates:
+        if os.path.isfile(candidate):
+            return candidate
+    raise HarnessError(f"Cannot find scenario: name=\"{scenario}\": not in "
+                       + " or ".join(f"tests/{directory}" for directory in DIRECTORIES))

@@ -92,7 +92,7 @@ class Driver(Child):
 
 
 class Recording:
-    """`shmemscope record`, with the QEMU as its command or attached to whatever starts."""
+    """`shmemscope record` without a command: it records what starts, until told to end."""
 
     def __init__(self, programs, output, options=()):
         self.argv = [programs.tool, "record", "--output", output, *options]
@@ -108,15 +108,10 @@ class Recording:
         self.child = Child("recording", self.argv, log, commands=commands)
         return self.child
 
-    def under(self, command, log, commands):
-        """Starts COMMAND under the recording."""
-        self.child = Child("recording", [*self.argv, "--", *command], log, commands=commands)
-        return self.child
-
     def started(self):
         """True when an attached recording has said that it records."""
         with open(self.child.log, encoding="utf-8", errors="replace") as log:
-            return "Recording" in log.read()
+            return "recording into" in log.read()
 
 
 def trace_uuid(trace):

@@ -183,7 +183,7 @@ class Child(Watched):
             ready, _, _ = select.select([descriptor], [], [],
                                         max(0.0, deadline - time.monotonic()))
             if not ready:
-                raise HarnessError(f"{self.name} said nothing within {timeout_s} s, "
+                raise HarnessError(f"{self.name} said nothing within {timeout_s:.0f} s, "
                                    f"waiting for {what}\n{self.diagnosis()}")
             piece = os.read(descriptor, 65536)
             if not piece:

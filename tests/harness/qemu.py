@@ -33,7 +33,7 @@ def command_line(prefix, directory, name, reconnect_ms=0, hotplug=False):
         "-object", "memory-backend-memfd,id=ram,size=64M,share=on",
         "-L", "/usr/share/seabios",
         "-pidfile", f"{directory}/qemu.pid",
-        "-qtest", f"unix:{directory}/qtest.sock,server=on,wait=off",
+        "-qtest", f"unix:{directory}/qtest.sock,server=on,wait=off", "-qtest-log", "none",
         "-qmp", f"unix:{directory}/qmp.sock,server=on,wait=off",
         "-qmp", f"unix:{directory}/monitor.sock,server=on,wait=off",
         "-device", "pcie-root-port,id=rp0,chassis=1,slot=1",
@@ -97,7 +97,10 @@ class Monitor:
                                         max(0.0, deadline - time.monotonic()))
             if not ready:
                 raise NoAnswer("The monitor does not answer")
-            piece = self.socket.recv(65536)
+            try:
+                piece = self.socket.recv(65536)
+            except ConnectionResetError:
+                piece = b""
             if not piece:
                 raise HarnessError("The monitor closed its connection")
             self.unread += piece

@@ -33,13 +33,13 @@ class Run:
     A context manager: at its end everything started is stopped by its pid, whatever happened.
     """
 
-    def __init__(self, programs, prefix, scenario, out, record_options=(), attach=False,
-                 wrapper=(), qemu_options=None, record=True):
-        """SCENARIO is the path of a scenario file; WRAPPER is put before QEMU's command.
-
-        With ATTACH the recording attaches to QEMU's pid instead of starting it as its command:
-        it can then end before QEMU does. A WRAPPER needs that, or no recording at all.
+    def __init__(self, programs, prefix, scenario, out, record=True, record_options=(),
+                 wrapper=(), qemu_options=None):
+        """SCENARIO is the path of a scenario file; WRAPPER is put before QEMU's command, and
         QEMU_OPTIONS go to qemu.command_line().
+
+        The recording attaches to QEMU's pid, before QEMU begins: so it has that process from
+        its birth and no other, and can end before QEMU does.
         """
         qemu.check_prefix(prefix)
         self.programs = programs
@@ -47,11 +47,8 @@ class Run:
         self.scenario = os.path.abspath(scenario)
         self.name = os.path.basename(scenario).removesuffix(".scn")
         self.out = os.path.abspath(out)
-        self.attach = attach
         self.record = record
         self.wrapper = list(wrapper)
-        if self.wrapper and record and not attach:
-            raise HarnessError("A wrapped QEMU can only be attached to")
         self.qemu_options = dict(qemu_options or {})
         unique = f"{os.getpid()}-{time.monotonic_ns()}"
         self.session = f"shmemscope-run-{self.name}-{unique}"
@@ -139,30 +136,24 @@ class Run:
         self.backend = parts.Backend(self.programs, sock, self.scenario,
                                      self.path("backend.jsonl"), self.path("backend.log"),
                                      self.path("commands"))
-        wait_until(lambda: qemu.listening(sock), START_TIMEOUT_S, "the back-end's socket",
+        # It gets this name only once the back-end listens.
+        wait_until(lambda: os.path.exists(sock), START_TIMEOUT_S, "the back-end's socket",
                    [self.backend])
         self.witness["backend_pid"] = self.backend.pid
 
     def start_qemu(self):
         command = qemu.command_line(self.prefix, self.directory, self.vm, **self.qemu_options)
-        if self.record and not self.attach:
-            starter = self._start_under_recording(command)
-        else:
-            self.starter = starter = self._start_held(command)
+        self.starter = self._start_held(command)
         pid = wait_until(lambda: qemu.started_pid(self.directory), START_TIMEOUT_S,
-                         "QEMU's pid file", [starter, self.backend])
+                         "QEMU's pid file", [self.starter, self.backend])
         self.qemu = Watched("QEMU", pid, self.qemu_log)
         self.witness["qemu_pid"] = pid
         sock = f"{self.directory}/monitor.sock"
         wait_until(lambda: qemu.listening(sock), START_TIMEOUT_S, "QEMU's monitor", [self.qemu])
-        self.monitor = qemu.Monitor(sock, START_TIMEOUT_S)
-
-    def _start_under_recording(self, command):
-        # A shell that becomes QEMU, for QEMU's messages apart from the recording's.
-        log = shlex.quote(self.qemu_log)
-        self.recording = parts.Recording(self.programs, self.trace, self.record_options)
-        return self.recording.under(["sh", "-c", f"exec {shlex.join(command)} >{log} 2>&1"],
-                                    self.path("record.log"), self.path("commands"))
+        try:
+            self.monitor = qemu.Monitor(sock, START_TIMEOUT_S)
+        except HarnessError as error:
+            raise HarnessError(f"{error}\n{self.qemu.diagnosis()}") from error
 
     def _start_held(self, command):
         """Starts a shell that tells its pid and becomes QEMU when told: the recording of that
@@ -186,10 +177,18 @@ class Run:
 
     def start_recording(self, pid):
         """Attaches a recording to the process and waits until it records."""
-        self.recording = parts.Recording(self.programs, self.trace,
-                                         [*self.record_options, "--pid", str(pid)])
+        self.recording = parts.Recording(self.programs, self.trace, self.record_options)
         child = self.recording.attach(self.path("record.log"), self.path("commands"))
         wait_until(self.recording.started, START_TIMEOUT_S, "the recording to start", [child])
+        # A session daemon serves every traced process there is: keep to this one, and drop
+        # what others told since the session's start.
+        for command in (["track", "--userspace", "--session", self.session, "--vpid", str(pid)],
+                        ["clear", self.session]):
+            result = subprocess.run(["lttng", "--no-sessiond", *command], check=False,
+                                    text=True, capture_output=True, timeout=START_TIMEOUT_S)
+            if result.returncode != 0:
+                raise HarnessError(f"Cannot keep the recording to one process: "
+                                   f"lttng {' '.join(command)}: {result.stderr.strip()}")
 
     @property
     def qemu_log(self):
@@ -249,7 +248,7 @@ class Run:
     # -- ending -----------------------------------------------------------------------
 
     def stop_recording(self):
-        """Ends an attached recording while QEMU goes on."""
+        """Ends the recording; QEMU goes on."""
         self.recording.child.signal(signal.SIGINT)
         status = self.recording.child.status(START_TIMEOUT_S, "the recording's end")
         if status != 0:
@@ -261,16 +260,15 @@ class Run:
         self.backend.status(START_TIMEOUT_S)
 
     def quit_qemu(self):
-        """Asks QEMU to end, and waits until it did; under a recording that one ends too."""
+        """Asks QEMU to end and waits until it did; its recording, if it still lasts, ends too."""
         if self.driver:
             self.driver.stop()
         self.monitor.ask("quit")
-        self.qemu.wait(START_TIMEOUT_S, "the quit asked for")
-        starter = self.starter or self.recording.child
-        status = starter.status(START_TIMEOUT_S)
+        status = self.starter.status(START_TIMEOUT_S, "the quit asked for")
         if status != 0:
-            raise HarnessError(f"{starter.name} ended with status {status}:\n"
-                               f"{starter.diagnosis()}\n{self.qemu.diagnosis()}")
+            raise HarnessError(f"QEMU ended with status {status}:\n{self.qemu.diagnosis()}")
+        if self.recording and not self.recording.child.ended():
+            self.stop_recording()
 
     def end_backend(self):
         """The back-end ends with its channel; its status tells whether all was as expected."""

@@ -20,8 +20,8 @@ TESTS = os.path.dirname(HERE)
 SOURCE = os.path.dirname(TESTS)
 sys.path.insert(0, TESTS)
 
-from harness import choreography, evidence, parts                    # noqa: E402
-from harness.processes import HarnessError, wait_until               # noqa: E402
+from harness import choreography, parts                              # noqa: E402
+from harness.processes import HarnessError                           # noqa: E402
 from harness.run import Run                                          # noqa: E402
 
 BUILD = os.environ["SHMEMSCOPE_BUILD"]
@@ -42,18 +42,10 @@ def interrupted(number, _frame):
 signal.signal(signal.SIGTERM, interrupted)
 
 
-def scenario_path(name):
-    for directory in ("integration/scenarios", "backend/scenarios"):
-        path = os.path.join(TESTS, directory, f"{name}.scn")
-        if os.path.exists(path):
-            return path
-    raise HarnessError(f"Cannot find scenario: name=\"{name}\"")
-
-
 def play(scenario, out, **options):
     """Runs a scenario to its end with what is usual for it; returns its Run."""
     perform, usual = choreography.of(scenario)
-    with Run(parts.Programs(BUILD), QEMU, scenario_path(scenario), os.path.join(RUNS, out),
+    with Run(parts.Programs(BUILD), QEMU, choreography.path(scenario), os.path.join(RUNS, out),
              **{**usual, **options}) as run:
         perform(run)
     return run

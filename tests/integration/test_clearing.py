@@ -6,32 +6,31 @@ import unittest
 
 import common
 
-MAPPED = 50
 
 
 class ClearingTest(common.IntegrationTest):
 
-    def check(self, scenario, reason):
+    def check(self, scenario, mapped, reason):
         run = common.play(scenario, scenario)
         report = common.Report(run.trace)
         log = common.Log(run.path("backend.jsonl"))
-        self.assertEqual(len(log.maps_ok), MAPPED)
+        self.assertEqual(len(log.maps_ok), mapped)
         self.assertEqual(log.unmaps_sent, [])
-        self.assert_nothing_left(run, MAPPED)
-        self.assert_all_finalized(report, MAPPED)
+        self.assert_nothing_left(run, mapped)
+        self.assert_all_finalized(report, mapped)
         self.assert_clean(report)
-        self.assertEqual(removal_reasons(run.trace), {reason: MAPPED})
+        self.assertEqual(removal_reasons(run.trace), {reason: mapped})
         return run
 
     def test_backend_is_killed(self):
-        run = self.check("channel-dies", "disconnect")
+        run = self.check("channel-dies", 50, "disconnect")
         self.assertEqual(run.backend.popen.returncode, -signal.SIGKILL)
 
     def test_device_is_reset(self):
-        self.check("reset-mapped", "reset")
+        self.check("reset-mapped", 30, "reset")
 
     def test_device_is_unplugged(self):
-        run = self.check("unplug-mapped", "unrealize")
+        run = self.check("unplug-mapped", 30, "unrealize")
         self.assertNotIn("dev0", run.path("qemu.log"))
 
 

@@ -10,7 +10,7 @@ import unittest
 
 import common
 from harness import choreography, parts
-from harness.processes import Child, HarnessError
+from harness.processes import Child, HarnessError, wait_until
 from harness.run import Run
 
 
@@ -28,8 +28,8 @@ class RecordingTest(common.IntegrationTest):
 
     def test_recorder_killed_in_the_middle(self):
         """SIGKILL takes the recorder; QEMU works on, and what was recorded can be read."""
-        with Run(parts.Programs(common.BUILD), common.QEMU, common.scenario_path("stepped"),
-                 os.path.join(common.RUNS, "recorder-killed"), attach=True) as run:
+        with Run(parts.Programs(common.BUILD), common.QEMU, choreography.path("stepped"),
+                 os.path.join(common.RUNS, "recorder-killed")) as run:
             run.start()
             run.start_driver()
             run.driver.do("start")
@@ -92,7 +92,7 @@ class RecordingTest(common.IntegrationTest):
                       os.path.join(out, "run.log"))
         try:
             log = os.path.join(out, "backend.jsonl")
-            common.wait_until(lambda: os.path.exists(log) and common.Log(log).maps_ok, 60,
+            wait_until(lambda: os.path.exists(log) and common.Log(log).maps_ok, 60,
                               "the first MAP", [child])
             directory = sockets_of(commands)
             child.signal(signal.SIGINT)

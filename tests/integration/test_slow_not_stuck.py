@@ -14,7 +14,7 @@ class SlowNotStuckTest(common.IntegrationTest):
         log = common.Log(run.path("backend.jsonl"))
         # The scenario is what it claims to be: a MAP was answered only after the slow answer.
         took = max(answer["t"] - ask["t"] for ask, answer in pairs(log))
-        self.assertGreater(took, 5e9, "no request had to wait")
+        self.assertGreater(took, 4e9, "no request had to wait")
         self.assertEqual(report.of("reply-commit-deadlock", "observed"), [], report.text)
         self.assertEqual(report.of("reply-commit-deadlock", "suspected"), [], report.text)
         self.assertLessEqual({finding["id"] for finding in report.alarms()}, {"stuck-wait"})
