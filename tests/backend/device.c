@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "device.h"
 
+#include "listener.h"
+
 #include <errno.h>
 #include <libvhost-user.h>
 #include <poll.h>
@@ -219,12 +221,7 @@ ss_device_accept(SsDevice *device, GError **error)
 {
     int sock;
 
-    do {
-        sock = accept4(device->listener, NULL, NULL, SOCK_CLOEXEC);
-    } while (sock < 0 && errno == EINTR);
-    if (sock < 0) {
-        g_set_error(error, SS_SCENARIO_ERROR, 0, "Cannot accept front-end: %s",
-                    g_strerror(errno));
+    if (!ss_listener_accept(device->listener, &sock, error)) {
         return FALSE;
     }
     if (!vu_init(&device->vu, 1, sock, on_panic, NULL, on_set_watch, on_remove_watch,

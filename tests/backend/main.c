@@ -5,15 +5,12 @@
  * Exit status: 0 the scenario went as it expects, 1 it did not, 2 usage or a scenario that
  * cannot be read.
  */
+#include "listener.h"
 #include "run.h"
 
-#include <errno.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum {
@@ -21,46 +18,6 @@ enum {
     EXIT_FAILED = 1,
     EXIT_USAGE = 2,
 };
-
-static gboolean
-fail_listen(const char *path, GError **error)
-{
-    g_set_error(error, SS_SCENARIO_ERROR, 0, "Cannot listen: path=\"%s\": %s", path,
-                g_strerror(errno));
-    return FALSE;
-}
-
-/*
- * Listens on a unix socket. It gets its name only when it listens, so that a front-end that
- * finds the name can connect. An old socket of that name is replaced.
- */
-static gboolean
-listen_on(const char *path, int *ret_listener, GError **error)
-{
-    g_autofree char *new_path = g_strdup_printf("%s.new", path);
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    int listener;
-
-    if (strlen(new_path) >= sizeof(address.sun_path)) {
-        errno = ENAMETOOLONG;
-        return fail_listen(path, error);
-    }
-    (void) g_strlcpy(address.sun_path, new_path, sizeof(address.sun_path));
-    listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (listener < 0) {
-        return fail_listen(path, error);
-    }
-    (void) unlink(new_path);
-    if (bind(listener, (struct sockaddr *) &address, sizeof(address)) != 0 ||
-        listen(listener, 1) != 0 || rename(new_path, path) != 0) {
-        (void) fail_listen(path, error);
-        (void) close(listener);
-        (void) unlink(new_path);
-        return FALSE;
-    }
-    *ret_listener = listener;
-    return TRUE;
-}
 
 static int
 report(int status, const GError *error)
@@ -81,7 +38,7 @@ run(const SsScenario *scenario, const char *socket_path, const char *log_path)
     if (log == NULL) {
         return report(EXIT_FAILED, error);
     }
-    good = listen_on(socket_path, &listener, &error);
+    good = ss_listener_open(socket_path, &listener, &error);
     if (good) {
         good = ss_run_scenario(scenario, log, listener, &error);
         (void) close(listener);

@@ -133,8 +133,8 @@ open_pipe(void)
 static gboolean
 create_file(SsRun *run, const SsScenarioFile *file)
 {
-    SsRunFile created = { .fd = file->is_pipe ? open_pipe()
-                                              : memfd_create(file->name, MFD_CLOEXEC) };
+    g_autofree char *name = g_strconcat("shmemscope-", file->name, NULL);
+    SsRunFile created = { .fd = file->is_pipe ? open_pipe() : memfd_create(name, MFD_CLOEXEC) };
     struct stat status;
 
     if (created.fd < 0) {

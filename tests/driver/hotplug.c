@@ -45,15 +45,8 @@ let_go_acpi(SsQtest *qtest, GError **error)
 static gboolean
 let_go_native(SsQtest *qtest, SsPciAddress port, uint8_t place, GError **error)
 {
-    uint32_t status;
     uint32_t control;
 
-    if (!ss_pci_read(qtest, port, 2, place + PCI_EXP_SLTSTA, &status, error)) {
-        return FALSE;
-    }
-    if ((status & PCI_EXP_SLTSTA_ABP) == 0) {
-        return fail(error, "the slot's attention button was not pressed");
-    }
     return ss_pci_write(qtest, port, 2, place + PCI_EXP_SLTSTA, PCI_EXP_SLTSTA_ABP, error) &&
            ss_pci_read(qtest, port, 2, place + PCI_EXP_SLTCTL, &control, error) &&
            ss_pci_write(qtest, port, 2, place + PCI_EXP_SLTCTL,
@@ -65,7 +58,7 @@ gboolean
 ss_hotplug_remove(SsQtest *qtest, SsQmp *qmp, const SsPciDevice *device, const char *id,
                   GError **error)
 {
-    uint32_t capabilities = 0;
+    uint32_t status = 0;
     SsPciAddress port;
     uint8_t place;
 
@@ -73,18 +66,15 @@ ss_hotplug_remove(SsQtest *qtest, SsQmp *qmp, const SsPciDevice *device, const c
         return fail(error, "the device sits on the root bus, from where none can be unplugged");
     }
     port = device->bridges[device->bridge_count - 1];
-    if (!ss_pci_next_capability(qtest, port, PCI_CAP_ID_EXP, 0, &place, error)) {
+    if (!ss_pci_next_capability(qtest, port, PCI_CAP_ID_EXP, 0, &place, error) ||
+        !ss_qmp_device_del(qmp, id, error)) {
         return FALSE;
     }
-    if (place != 0 &&
-        !ss_pci_read(qtest, port, 4, place + PCI_EXP_SLTCAP, &capabilities, error)) {
+    if (place != 0 && !ss_pci_read(qtest, port, 2, place + PCI_EXP_SLTSTA, &status, error)) {
         return FALSE;
     }
-    if (!ss_qmp_device_del(qmp, id, error)) {
-        return FALSE;
-    }
-    /* A slot that is not hot-plug capable by itself is ACPI's. */
-    if ((capabilities & PCI_EXP_SLTCAP_HPC) != 0) {
+    /* The port tells of it by its attention button, unless the machine's ACPI does. */
+    if ((status & PCI_EXP_SLTSTA_ABP) != 0) {
         if (!let_go_native(qtest, port, place, error)) {
             return FALSE;
         }
