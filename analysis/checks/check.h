@@ -1,0 +1,71 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Checks: each looks at the model when told of a step, and reports findings. The
+ * engine keeps them from saying more than the recording can bear.
+ */
+#pragma once
+
+#include "analysis/checks/finding.h"
+
+typedef struct SsChecks SsChecks;
+typedef struct SsCheck SsCheck;
+
+struct SsCheck {
+    const char *id;
+    const char *title; /* headline */
+    /* Event classes (bit SsEventClass) without which it cannot decide. */
+    guint32 needs;
+    const char *rule;
+    const char *remedy_now, *remedy_for_good; /* may be NULL */
+    void (*notice)(SsChecks *checks, const SsCheck *check, const SsNotice *notice);
+};
+
+#define SS_NEEDS(name) (1u << SS_CLASS_##name)
+
+/* All checks, NULL-terminated. */
+extern const SsCheck *const ss_all_checks[];
+extern const SsCheck ss_check_reply_commit_deadlock;
+extern const SsCheck ss_check_stuck_wait;
+extern const SsCheck ss_check_commit_before_reply;
+extern const SsCheck ss_check_fd_leak;
+extern const SsCheck ss_check_mapping_leak;
+extern const SsCheck ss_check_stale_mapping;
+extern const SsCheck ss_check_missing_reply;
+extern const SsCheck ss_check_double_reply;
+extern const SsCheck ss_check_died_in_request;
+
+/* Why a check could not decide, wholly or in part. */
+typedef struct SsUndecided {
+    const char *check; /* static */
+    char *why;         /* owned; one sentence */
+    bool partial;      /* only for what lived before the recording */
+} SsUndecided;
+
+struct SsChecks {
+    SsModel *model;        /* weak */
+    GPtrArray *findings;   /* owned SsFinding */
+    GPtrArray *undecided;  /* owned SsUndecided */
+    GHashTable *by_key;    /* key -> SsFinding, weak */
+};
+
+/* Connects itself to the model, which must outlive it. */
+SsChecks *ss_checks_new(SsModel *model);
+void ss_checks_free(SsChecks *checks);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SsChecks, ss_checks_free)
+/* After ss_model_finish(): says what could not be decided, and orders the findings. */
+void ss_checks_finish(SsChecks *checks);
+/* The highest certainty found; `ret_any` tells whether there is any finding. */
+SsCertainty ss_checks_worst(const SsChecks *checks, bool *ret_any);
+
+/* For checks. `place` says where in the front-end's life it happened, in stable words:
+ * what happens twice at one place is one finding. Events lost between the times make it
+ * unknown. Returns the new finding for the check to fill in; NULL when it was known before
+ * or when the recording cannot bear it. Takes `summary_taken`. */
+SsFinding *ss_checks_report(SsChecks *checks, const SsCheck *check, SsCertainty certainty,
+                            SsProcess *process, SsDevice *device, gint64 from_ns, gint64 to_ns,
+                            const char *place, char *summary_taken);
+/* Whether all classes it needs were recorded in the process's trace. */
+bool ss_check_decidable(const SsModel *model, const SsCheck *check, guint trace);
+/* "QEMU main loop" or "QEMU thread NAME"; the caller frees it. */
+char *ss_thread_text(const SsThread *thread);

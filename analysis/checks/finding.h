@@ -1,0 +1,70 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What a check found. A finding holds copies only: the model's records may be gone
+ * when it is shown.
+ */
+#pragma once
+
+#include "analysis/model/model.h"
+
+/* In rising order of weight. */
+typedef enum SsCertainty {
+    SS_UNKNOWN,   /* events were lost or not recorded, or the recording began too late */
+    SS_HAZARD,    /* it did not happen here; the witness shows how it would */
+    SS_SUSPECTED, /* all that is visible fits; what is not is named */
+    SS_OBSERVED,  /* the trace proves it */
+    SS_NEVER,     /* more than any finding has */
+} SsCertainty;
+
+const char *ss_certainty_name(SsCertainty certainty);
+/* false when there is no such word. */
+bool ss_certainty_parse(const char *word, SsCertainty *ret_certainty);
+
+typedef struct SsWitness {
+    gint64 ns;
+    bool backend; /* the back-end did it; else QEMU */
+    guint indent;
+    char *text; /* owned */
+} SsWitness;
+
+/* Somebody, and what is to be said about him. */
+typedef struct SsStatement {
+    char *who;  /* owned */
+    char *text; /* owned */
+} SsStatement;
+
+typedef struct SsFinding {
+    const char *id;    /* static */
+    const char *title; /* static */
+    SsCertainty certainty;
+    char *summary;   /* owned; one sentence */
+    char *condition; /* owned; what is not visible, or why it is unknown; may be NULL */
+    bool has_process;
+    gint32 pid;
+    char *process_name, *vm, *host; /* owned */
+    gint64 process_birth_ns;
+    bool has_device;
+    guint64 dev, vdev;
+    char *device_id, *chardev; /* owned */
+    guint32 virtio_id;
+    GPtrArray *statements; /* owned SsStatement */
+    GPtrArray *witness;    /* owned SsWitness, in order of time */
+    const char *rule;      /* static */
+    const char *remedy_now, *remedy_for_good; /* static, may be NULL */
+    guint64 count;         /* how often, at the same place */
+    gint64 first_ns, last_ns;
+    gint64 duration_ns; /* 0: has none */
+    char *key;          /* owned; same key, same finding */
+} SsFinding;
+
+SsFinding *ss_finding_new(void);
+void ss_finding_free(SsFinding *finding);
+void ss_finding_state(SsFinding *finding, const char *who, char *text_taken);
+void ss_finding_add_witness(SsFinding *finding, gint64 ns, bool backend, guint indent,
+                            char *text_taken);
+/* Takes the steps of the device's journal in the interval whose kinds are in the mask
+ * (bit SsStepKind) as the witness. Of a long one the middle is left out. */
+void ss_finding_take_journal(SsFinding *finding, const SsDevice *device, gint64 from_ns,
+                             gint64 to_ns, guint64 kinds);
+#define SS_STEP_BIT(kind) (G_GUINT64_CONSTANT(1) << (kind))

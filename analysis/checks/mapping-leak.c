@@ -1,0 +1,115 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * mapping-leak: a mapping was removed, or its device was reset or unplugged, and it was
+ * never finalized. A flat view may hold it until a commit and an RCU grace period later:
+ * it is judged when a commit ended after the removal and the process went on for
+ * SS_GRACE_NS after that, with nobody standing in a wait (who would hold RCU up). It is
+ * observed when a mapping removed later was finalized meanwhile; else suspected.
+ */
+#include "analysis/checks/check.h"
+
+#define KINDS                                                                                  \
+    (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_MAPPING_ADDED) |                       \
+     SS_STEP_BIT(SS_STEP_MAPPING_REMOVED) | SS_STEP_BIT(SS_STEP_MAPPING_FINALIZED) |           \
+     SS_STEP_BIT(SS_STEP_RESET_BEGIN) | SS_STEP_BIT(SS_STEP_RESET_END) |                       \
+     SS_STEP_BIT(SS_STEP_UNREALIZE_BEGIN) | SS_STEP_BIT(SS_STEP_UNREALIZE_END) |               \
+     SS_STEP_BIT(SS_STEP_COMMIT_END))
+
+static char *range_text(const SsMapping *mapping)
+{
+    return g_strdup_printf("region %u 0x%" G_GINT64_MODIFIER "x+0x%" G_GINT64_MODIFIER "x",
+                           mapping->shmid, mapping->shm_offset, mapping->len);
+}
+
+static void removed_kept(SsChecks *checks, const SsCheck *check, SsProcess *process,
+                         SsMapping *mapping)
+{
+    bool commit_after = process->last_commit_end_ns > mapping->removed_ns;
+    gint64 since = process->last_ns - mapping->removed_ns;
+    if (!commit_after || since < SS_GRACE_NS || ss_process_waits(process, NULL)) {
+        return;
+    }
+    bool passed_by = process->newest_finalized_removal_ns > mapping->removed_ns;
+    g_autofree char *range = range_text(mapping);
+    g_autofree char *place = g_strdup_printf("removed|%s", mapping->reason);
+    SsFinding *finding = ss_checks_report(
+        checks, check, passed_by ? SS_OBSERVED : SS_SUSPECTED, process, mapping->device,
+        mapping->removed_ns, process->last_ns, place,
+        g_strdup_printf("the mapping of %s was removed (%s) and in %.1f s not finalized", range,
+                        mapping->reason, (double)since / SS_NS_PER_S));
+    if (!finding) {
+        return;
+    }
+    finding->duration_ns = since;
+    if (!passed_by && !finding->condition) {
+        finding->condition =
+            g_strdup("not visible: who holds it, and whether QEMU's RCU thread still runs");
+    }
+    if (mapping->device) {
+        ss_finding_take_journal(finding, mapping->device, mapping->removed_ns - SS_NS_PER_MS,
+                                process->last_ns, KINDS);
+    }
+}
+
+static void at_end(SsChecks *checks, const SsCheck *check, SsProcess *process)
+{
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, process->mappings);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        SsMapping *mapping = value;
+        if (mapping->removed_ns) {
+            removed_kept(checks, check, process, mapping);
+        }
+    }
+}
+
+static void left(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
+{
+    const SsDevice *device = notice->device;
+    /* Two counts: ours, and QEMU's own, which also knows what began before us. */
+    guint64 mappings = MAX(device ? device->live_mappings : 0, notice->mappings);
+    if (!mappings) {
+        return;
+    }
+    bool reset = notice->kind == SS_NOTICE_RESET_ENDED;
+    SsFinding *finding = ss_checks_report(
+        checks, check, SS_OBSERVED, notice->process, notice->device, notice->since_ns,
+        notice->ns, reset ? "reset" : "unplug",
+        g_strdup_printf("%" G_GUINT64_FORMAT " mapping%s left when the %s of the device ended",
+                        mappings, mappings == 1 ? " was" : "s were",
+                        reset ? "reset" : "unplug"));
+    if (!finding) {
+        return;
+    }
+    finding->count = mappings;
+    if (device) {
+        ss_finding_take_journal(finding, device, 0, notice->ns, KINDS);
+    }
+}
+
+static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
+{
+    switch (notice->kind) {
+    case SS_NOTICE_RESET_ENDED:
+    case SS_NOTICE_UNREALIZED:
+        left(checks, check, notice);
+        break;
+    case SS_NOTICE_PROCESS_ENDS:
+        at_end(checks, check, notice->process);
+        break;
+    default:
+        break;
+    }
+}
+
+const SsCheck ss_check_mapping_leak = {
+    .id = "mapping-leak",
+    .title = "MAPPING LEAK",
+    .needs = SS_NEEDS(MAPPING) | SS_NEEDS(TRANSACTION) | SS_NEEDS(DEVICE),
+    .rule = "a mapping that left its region is finalized; reset and unplug leave none behind",
+    .remedy_for_good = "in QEMU: remove the mappings at reset and unplug, and drop every "
+                       "reference that was taken",
+    .notice = notice,
+};

@@ -1,0 +1,159 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * reply-commit-deadlock: the front-end waits for a reply on the main channel, and the
+ * back-end for one on the back-end channel, and the cycle was not resolved. Any two
+ * messages that close it are found.
+ *
+ * The end of a recording in mid-wait is no evidence; that the wait spoke up is. From
+ * QEMU alone it is never more than suspected: a back-end with a thread for each
+ * channel looks the same, until its reply comes.
+ */
+#include "analysis/checks/check.h"
+#include "analysis/checks/wait-text.h"
+#include "analysis/model/graph.h"
+#include "analysis/report/names.h"
+
+#define KINDS                                                                                  \
+    (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_REPLY) |                               \
+     SS_STEP_BIT(SS_STEP_REFUSED) | SS_STEP_BIT(SS_STEP_COMMIT_BEGIN) |                        \
+     SS_STEP_BIT(SS_STEP_COMMIT_END) | SS_STEP_BIT(SS_STEP_FRONTEND_REQUEST) |                 \
+     SS_STEP_BIT(SS_STEP_WAIT_BEGIN) | SS_STEP_BIT(SS_STEP_START_BEGIN) |                      \
+     SS_STEP_BIT(SS_STEP_STOP_BEGIN) | SS_STEP_BIT(SS_STEP_RESET_BEGIN) |                      \
+     SS_STEP_BIT(SS_STEP_UNREALIZE_BEGIN))
+
+static void state_edge(SsFinding *finding, const SsEdge *edge)
+{
+    g_autofree char *thread = ss_thread_text(edge->thread);
+    g_autofree char *request = NULL;
+    switch (edge->kind) {
+    case SS_EDGE_MAIN_REPLY:
+        ss_finding_state(finding, thread, ss_wait_text(edge->wait));
+        break;
+    case SS_EDGE_UNREAD:
+        request = ss_backend_request_text(edge->wait->peek_request);
+        ss_finding_state(finding, "back-end",
+                         g_strdup_printf("waits for the reply to %s #%" G_GUINT64_FORMAT
+                                         ", which lies unread in QEMU's socket",
+                                         request, edge->device->last_seq + 1));
+        break;
+    case SS_EDGE_UNANSWERED:
+        request = ss_backend_request_text(edge->exchange->request);
+        ss_finding_state(finding, "back-end",
+                         g_strdup_printf("waits for the reply to %s #%" G_GUINT64_FORMAT
+                                         ", which QEMU has read and not answered",
+                                         request, edge->exchange->seq));
+        break;
+    case SS_EDGE_LOCK: {
+        GHashTable *threads = edge->device->process->threads;
+        GHashTableIter iter;
+        gpointer value;
+        g_hash_table_iter_init(&iter, threads);
+        while (g_hash_table_iter_next(&iter, NULL, &value)) {
+            if (value == edge->from) {
+                g_autofree char *reader = ss_thread_text(value);
+                ss_finding_state(finding, reader,
+                                 g_strdup("would read it, and cannot while the lock is held"));
+            }
+        }
+        break;
+    }
+    }
+}
+
+/* Where the story begins: the exchange whose commit it is, or the outermost thing the
+ * front-end is inside of. */
+static gint64 story_begin(const SsWait *wait)
+{
+    gint64 begin = wait->begin_ns;
+    if (wait->n_contexts) {
+        begin = wait->contexts[0].begin_ns;
+    }
+    for (guint i = 0; i < wait->n_contexts; i++) {
+        const SsContext *context = &wait->contexts[i];
+        for (guint e = 0; context->device && e < SS_RECENT_EXCHANGES; e++) {
+            const SsExchange *exchange = &context->device->exchanges[e];
+            if (context->seq && exchange->seq == context->seq && exchange->request_ns) {
+                begin = MIN(begin, exchange->request_ns);
+            }
+        }
+    }
+    return begin;
+}
+
+static void take_witness(SsFinding *finding, const SsWait *wait, const GArray *cycle)
+{
+    ss_finding_take_journal(finding, wait->device, story_begin(wait), wait->spoke_ns, KINDS);
+    for (guint i = 0; i < cycle->len; i++) {
+        const SsEdge *edge = &g_array_index(cycle, SsEdge, i);
+        if (edge->kind == SS_EDGE_UNREAD) {
+            g_autofree char *request = ss_backend_request_text(wait->peek_request);
+            ss_finding_add_witness(finding, wait->first_spoke_ns, true, 0,
+                                   g_strdup_printf("%s #%" G_GUINT64_FORMAT " unread", request,
+                                                   edge->device->last_seq + 1));
+        }
+    }
+    ss_finding_add_witness(finding, wait->spoke_ns, false, 1,
+                           g_strdup_printf("...waits for %.1f s",
+                                           (double)wait->waited_ms / 1000));
+    ss_finding_add_witness(finding, wait->spoke_ns, true, 0, g_strdup("...waits"));
+}
+
+static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, SsThread *thread,
+                  const GArray *edges, gint64 end_ns)
+{
+    const SsWait *wait = &thread->wait;
+    if (!thread->waiting || !wait->spoke_ns) {
+        return;
+    }
+    g_autoptr(GArray) cycle = ss_wait_graph_cycle(edges, wait);
+    if (!cycle) {
+        return;
+    }
+    g_autofree char *request = ss_frontend_request_text(wait->request);
+    g_autofree char *place = g_strdup_printf("%d", thread->tid);
+    SsFinding *finding = ss_checks_report(
+        checks, check, SS_SUSPECTED, process, wait->device, wait->spoke_ns, end_ns, place,
+        g_strdup_printf("QEMU and its back-end wait for each other: QEMU for the reply to %s, "
+                        "the back-end for the reply to its own request",
+                        request));
+    if (!finding) {
+        return;
+    }
+    finding->first_ns = story_begin(wait);
+    finding->duration_ns = (gint64)wait->waited_ms * SS_NS_PER_MS;
+    for (guint i = 0; i < cycle->len; i++) {
+        state_edge(finding, &g_array_index(cycle, SsEdge, i));
+    }
+    if (!finding->condition) {
+        finding->condition = g_strdup("not visible from QEMU alone: that the back-end's thread "
+                                      "that would answer is the one that waits");
+    }
+    take_witness(finding, wait, cycle);
+}
+
+static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
+{
+    if (notice->kind != SS_NOTICE_PROCESS_ENDS) {
+        return;
+    }
+    g_autoptr(GArray) edges = ss_wait_graph(notice->process);
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, notice->process->threads);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        judge(checks, check, notice->process, value, edges, notice->ns);
+    }
+}
+
+const SsCheck ss_check_reply_commit_deadlock = {
+    .id = "reply-commit-deadlock",
+    .title = "DEADLOCK",
+    .needs = SS_NEEDS(WAIT) | SS_NEEDS(FRONTEND_REQUEST) | SS_NEEDS(BACKEND_REQUEST) |
+             SS_NEEDS(REPLY) | SS_NEEDS(DISPATCH) | SS_NEEDS(TRANSACTION) | SS_NEEDS(DEVICE),
+    .rule = "no side may wait on one channel while it owes an answer on the other",
+    .remedy_now = "end the back-end's process (the device is lost until reset)",
+    .remedy_for_good = "serve the front-end channel before the next request, and while waiting "
+                       "for its reply",
+    .notice = notice,
+};

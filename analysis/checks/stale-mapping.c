@@ -1,0 +1,95 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * stale-mapping: a mapping is still in its region after a channel of its device closed.
+ * The cleanup that follows within the same disconnect has SS_GRACE_NS, or until a new
+ * connection begins.
+ */
+#include "analysis/checks/check.h"
+
+#define KINDS                                                                                  \
+    (SS_STEP_BIT(SS_STEP_MAIN_CLOSED) | SS_STEP_BIT(SS_STEP_BACKEND_CLOSED) |                  \
+     SS_STEP_BIT(SS_STEP_DEVICE_GONE) | SS_STEP_BIT(SS_STEP_MAPPING_REMOVED) |                 \
+     SS_STEP_BIT(SS_STEP_STOP_BEGIN) | SS_STEP_BIT(SS_STEP_STOP_END) |                         \
+     SS_STEP_BIT(SS_STEP_REPLY))
+
+/* One of them, to name. */
+static const SsMapping *example(const SsDevice *device, gint64 before_ns, guint64 *ret_count)
+{
+    const SsMapping *first = NULL;
+    guint64 count = 0;
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, device->process->mappings);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const SsMapping *mapping = value;
+        if (mapping->device == device && mapping->in_region && mapping->added_ns <= before_ns) {
+            count++;
+            if (!first || mapping->shm_offset < first->shm_offset) {
+                first = mapping;
+            }
+        }
+    }
+    *ret_count = count;
+    return first;
+}
+
+static void judge(SsChecks *checks, const SsCheck *check, SsDevice *device, SsCertainty certainty,
+                  gint64 since_ns, gint64 ns)
+{
+    guint64 count;
+    const SsMapping *mapping = example(device, since_ns, &count);
+    if (!mapping) {
+        return;
+    }
+    SsFinding *finding = ss_checks_report(
+        checks, check, certainty, device->process, device, since_ns, ns, "disconnect",
+        g_strdup_printf("%" G_GUINT64_FORMAT " mapping%s still visible to the guest after the "
+                        "%s channel closed, such as region %u 0x%" G_GINT64_MODIFIER
+                        "x+0x%" G_GINT64_MODIFIER "x",
+                        count, count == 1 ? " is" : "s are",
+                        device->disconnect_main ? "main" : "back-end", mapping->shmid,
+                        mapping->shm_offset, mapping->len));
+    if (!finding) {
+        return;
+    }
+    finding->count = count;
+    finding->duration_ns = ns - since_ns;
+    if (certainty != SS_OBSERVED && !finding->condition) {
+        finding->condition = g_strdup("the recording ended before the cleanup had its time");
+    }
+    ss_finding_take_journal(finding, device, since_ns - SS_NS_PER_MS, ns, KINDS);
+}
+
+/* What closed too late to be judged in the time that was left. */
+static void at_end(SsChecks *checks, const SsCheck *check, SsProcess *process, gint64 ns)
+{
+    for (guint i = 0; i < process->devices->len; i++) {
+        SsDevice *device = g_ptr_array_index(process->devices, i);
+        if (device->disconnect_ns && !device->absorbed) {
+            /* Cleaned up, they say, and the process went on to something else. */
+            bool done = device->gone_ns && process->last_ns > device->gone_ns + SS_STEP_NS;
+            judge(checks, check, device, done ? SS_SUSPECTED : SS_UNKNOWN,
+                  device->disconnect_ns, ns);
+        }
+    }
+}
+
+static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
+{
+    if (notice->kind == SS_NOTICE_DISCONNECTED) {
+        judge(checks, check, notice->device, SS_OBSERVED, notice->since_ns, notice->ns);
+    } else if (notice->kind == SS_NOTICE_PROCESS_ENDS) {
+        at_end(checks, check, notice->process, notice->ns);
+    }
+}
+
+const SsCheck ss_check_stale_mapping = {
+    .id = "stale-mapping",
+    .title = "STALE MAPPING",
+    .needs = SS_NEEDS(MAPPING) | SS_NEEDS(CHANNEL) | SS_NEEDS(DEVICE),
+    .rule = "when a back-end goes, its mappings go",
+    .remedy_now = "reset the device",
+    .remedy_for_good = "in QEMU: remove the device's mappings at disconnect",
+    .notice = notice,
+};

@@ -1,0 +1,195 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * stuck-wait: a wait far beyond its kind's usual, without a cycle; also one that ended at
+ * last. A front-end reply takes well under a millisecond; USUAL_NS is when QEMU's own
+ * wait begins to speak up.
+ */
+#include "analysis/checks/check.h"
+#include "analysis/checks/wait-text.h"
+#include "analysis/model/graph.h"
+#include "analysis/report/names.h"
+
+#define USUAL_NS SS_NS_PER_S
+/* The first speak-up is due at USUAL_NS; a busy machine may be late with it. */
+#define SPEAK_UP_LATE_NS (2 * SS_NS_PER_S)
+
+#define KINDS                                                                                  \
+    (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_REPLY) |                               \
+     SS_STEP_BIT(SS_STEP_COMMIT_BEGIN) | SS_STEP_BIT(SS_STEP_FRONTEND_REQUEST) |               \
+     SS_STEP_BIT(SS_STEP_WAIT_BEGIN) | SS_STEP_BIT(SS_STEP_WAIT_LASTS) |                       \
+     SS_STEP_BIT(SS_STEP_WAIT_END) | SS_STEP_BIT(SS_STEP_STOP_BEGIN) |                         \
+     SS_STEP_BIT(SS_STEP_RESET_BEGIN))
+
+static void ended(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
+{
+    const SsWait *wait = notice->wait;
+    gint64 lasted = wait->end_ns - wait->begin_ns;
+    if (lasted < USUAL_NS) {
+        return;
+    }
+    g_autofree char *request = ss_frontend_request_text(wait->request);
+    g_autofree char *who = ss_thread_text(notice->thread);
+    g_autofree char *inside = ss_wait_inside_text(wait);
+    g_autofree char *place = g_strdup_printf("ended|%u", wait->request);
+    SsFinding *finding = ss_checks_report(
+        checks, check, SS_SUSPECTED, notice->process, notice->device, wait->begin_ns,
+        notice->ns, place,
+        g_strdup_printf("the wait for the reply to %s lasted %.1f s, then it ended: "
+                        "not a deadlock",
+                        request, (double)lasted / SS_NS_PER_S));
+    if (finding) {
+        finding->duration_ns = lasted;
+        ss_finding_state(finding, who,
+                         g_strdup_printf("waited for the reply to %s%s", request, inside));
+        ss_finding_state(finding, "back-end",
+                         wait->ret ? g_strdup("gave no reply: the wait ended in an error")
+                                   : g_strdup("answered at last"));
+        ss_finding_take_journal(finding, wait->device, wait->begin_ns - SS_NS_PER_MS, notice->ns,
+                                KINDS);
+    }
+}
+
+static void open_spoken(SsChecks *checks, const SsCheck *check, SsThread *thread, gint64 end_ns)
+{
+    const SsWait *wait = &thread->wait;
+    g_autofree char *request = ss_frontend_request_text(wait->request);
+    g_autofree char *who = ss_thread_text(thread);
+    g_autofree char *place = g_strdup_printf("open|%d", thread->tid);
+    SsFinding *finding = ss_checks_report(
+        checks, check, SS_SUSPECTED, thread->process, wait->device, wait->spoke_ns, end_ns,
+        place,
+        g_strdup_printf("the reply to %s did not come within %.1f s; nothing that QEMU owes "
+                        "the back-end explains it",
+                        request, (double)wait->waited_ms / 1000));
+    if (!finding) {
+        return;
+    }
+    finding->first_ns = wait->begin_ns;
+    finding->duration_ns = (gint64)wait->waited_ms * SS_NS_PER_MS;
+    ss_finding_state(finding, who, ss_wait_text(wait));
+    ss_finding_state(finding, "back-end",
+                     wait->unread ? g_strdup_printf("has not answered; %u bytes of its own lie "
+                                                    "unread in QEMU's socket",
+                                                    wait->unread)
+                                  : g_strdup("has not answered, and asks for nothing"));
+    if (!finding->condition) {
+        finding->condition = g_strdup("not visible from QEMU alone: what the back-end does");
+    }
+    ss_finding_take_journal(finding, wait->device, wait->begin_ns - SS_NS_PER_MS, end_ns, KINDS);
+}
+
+static void open_silent(SsChecks *checks, const SsCheck *check, SsThread *thread, gint64 end_ns)
+{
+    const SsWait *wait = &thread->wait;
+    SsProcessEnd end = thread->process->end;
+    if (end_ns - wait->begin_ns < SPEAK_UP_LATE_NS || end == SS_END_EXITED ||
+        end == SS_END_SIGNAL) {
+        return; /* the recording, or the process, ended in mid-wait: no evidence */
+    }
+    g_autofree char *request = ss_frontend_request_text(wait->request);
+    g_autofree char *place = g_strdup_printf("silent|%d", thread->tid);
+    SsFinding *finding = ss_checks_report(
+        checks, check, SS_UNKNOWN, thread->process, wait->device, wait->begin_ns, end_ns, place,
+        g_strdup_printf("a wait for the reply to %s has no end in the trace", request));
+    if (finding && !finding->condition) {
+        finding->condition = g_strdup("the wait never spoke up: the process may have ended");
+    }
+}
+
+static void read_ended(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
+{
+    gint64 lasted = notice->ns - notice->since_ns;
+    if (lasted < USUAL_NS) {
+        return;
+    }
+    g_autofree char *who = ss_thread_text(notice->thread);
+    SsFinding *finding = ss_checks_report(
+        checks, check, SS_SUSPECTED, notice->process, notice->device, notice->since_ns,
+        notice->ns, "read-ended",
+        g_strdup_printf("reading one message of the back-end channel took %.1f s, then it "
+                        "ended: not a deadlock",
+                        (double)lasted / SS_NS_PER_S));
+    if (finding) {
+        finding->duration_ns = lasted;
+        ss_finding_state(finding, who, g_strdup("stood inside the read of a message"));
+        ss_finding_state(finding, "back-end", g_strdup("sent the message in parts"));
+    }
+}
+
+static void open_read(SsChecks *checks, const SsCheck *check, SsThread *thread, gint64 end_ns)
+{
+    SsProcess *process = thread->process;
+    gint64 lasted = end_ns - thread->reading_ns;
+    if (lasted < USUAL_NS) {
+        return;
+    }
+    bool ended = process->end == SS_END_EXITED || process->end == SS_END_SIGNAL;
+    g_autofree char *who = ss_thread_text(thread);
+    SsFinding *finding = ss_checks_report(
+        checks, check, ended ? SS_UNKNOWN : SS_SUSPECTED, process, thread->reading,
+        thread->reading_ns, end_ns, "read-open",
+        g_strdup("the read of a message of the back-end channel did not end"));
+    if (!finding) {
+        return;
+    }
+    finding->duration_ns = lasted;
+    ss_finding_state(finding, who,
+                     g_strdup("stands inside the read of one message, with the lock held"));
+    ss_finding_state(finding, "back-end", g_strdup("may have sent a part of it only"));
+    if (!finding->condition) {
+        finding->condition =
+            g_strdup(ended ? "the process ended; when is not known"
+                           : "not visible from the trace: what lies in the socket");
+    }
+}
+
+static void at_end(SsChecks *checks, const SsCheck *check, SsProcess *process, gint64 end_ns)
+{
+    g_autoptr(GArray) edges = ss_wait_graph(process);
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, process->threads);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        SsThread *thread = value;
+        if (thread->waiting && thread->wait.spoke_ns) {
+            g_autoptr(GArray) cycle = ss_wait_graph_cycle(edges, &thread->wait);
+            if (!cycle) {
+                open_spoken(checks, check, thread, end_ns);
+            }
+        } else if (thread->waiting) {
+            open_silent(checks, check, thread, end_ns);
+        }
+        if (thread->reading) {
+            open_read(checks, check, thread, end_ns);
+        }
+    }
+}
+
+static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
+{
+    switch (notice->kind) {
+    case SS_NOTICE_WAIT_ENDED:
+        ended(checks, check, notice);
+        break;
+    case SS_NOTICE_READ_ENDED:
+        read_ended(checks, check, notice);
+        break;
+    case SS_NOTICE_PROCESS_ENDS:
+        at_end(checks, check, notice->process, notice->ns);
+        break;
+    default:
+        break;
+    }
+}
+
+const SsCheck ss_check_stuck_wait = {
+    .id = "stuck-wait",
+    .title = "STUCK WAIT",
+    .needs = SS_NEEDS(WAIT) | SS_NEEDS(FRONTEND_REQUEST) | SS_NEEDS(BACKEND_REQUEST) |
+             SS_NEEDS(DISPATCH),
+    .rule = "QEMU's main loop stands while it waits: every request is answered at once",
+    .remedy_now = "see what the back-end's threads do (gdb, /proc/PID/stack)",
+    .remedy_for_good = "answer first, work later",
+    .notice = notice,
+};

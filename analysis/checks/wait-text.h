@@ -1,0 +1,14 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Waits in words, for the checks that name them.
+ */
+#pragma once
+
+#include "analysis/model/types.h"
+
+/* "waits for the reply to SET_MEM_TABLE, sent inside the deferred commit of SHMEM_MAP #1";
+ * the caller frees it. */
+char *ss_wait_text(const SsWait *wait);
+/* ", sent inside ...", or "" when it stands in nothing known. */
+char *ss_wait_inside_text(const SsWait *wait);

@@ -1,0 +1,189 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "analysis/cli/acquire.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "analysis/cli/verbs.h"
+#include "analysis/decode/decode.h"
+#include "analysis/model/text.h"
+
+typedef struct Progress {
+    gint64 begin_us;
+    bool shown;
+} Progress;
+
+static void progress(guint64 events, gpointer user_data)
+{
+    Progress *state = user_data;
+    if (g_get_monotonic_time() - state->begin_us > G_USEC_PER_SEC) {
+        state->shown = true;
+        (void)fprintf(stderr, "\rReading: %" G_GUINT64_FORMAT " events", events);
+    }
+}
+
+static bool usage_error(const char *verb, const char *what, int *ret_status)
+{
+    g_autofree char *harmless = ss_text_sanitize(what, 0);
+    (void)fprintf(stderr, "shmemscope %s: %s\nTry: shmemscope %s --help\n", verb, harmless, verb);
+    *ret_status = SS_EXIT_USAGE;
+    return false;
+}
+
+static bool parse(SsAcquire *acquire, int argc, char **argv, const char *summary, bool fails,
+                  bool at, int *ret_status)
+{
+    gboolean help = FALSE;
+    g_autoptr(GError) error = NULL;
+    const GOptionEntry common[] = {
+        { "help", 'h', 0, G_OPTION_ARG_NONE, &help, "Show this help", NULL },
+        { "format", 0, 0, G_OPTION_ARG_STRING, &acquire->format, "text (default) or json",
+          "FORMAT" },
+        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &acquire->output,
+          "Write to FILE instead of standard output", "FILE" },
+        { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &acquire->traces, NULL,
+          "TRACE..." },
+        { 0 },
+    };
+    const GOptionEntry fail_entry[] = {
+        { "fail-on", 0, 0, G_OPTION_ARG_STRING, &acquire->fail_on,
+          "Exit with 1 from this certainty on: observed, suspected (default), hazard, unknown, "
+          "never",
+          "CERTAINTY" },
+        { 0 },
+    };
+    const GOptionEntry at_entry[] = {
+        { "at", 0, 0, G_OPTION_ARG_DOUBLE, &acquire->at,
+          "The state this long after the first event, not at the end", "SECONDS" },
+        { 0 },
+    };
+    g_autofree char *name = g_strdup_printf("shmemscope %s", argv[0]);
+    char **arguments = g_new0(char *, argc + 1);
+    for (int i = 0; i < argc; i++) {
+        arguments[i] = i ? argv[i] : name;
+    }
+    g_autofree char **owned_arguments = arguments;
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_option_context_set_help_enabled(context, FALSE);
+    g_option_context_set_summary(context, summary);
+    g_option_context_set_description(
+        context, "TRACE is a directory at or above the metadata of a CTF trace.\n");
+    g_option_context_add_main_entries(context, common, NULL);
+    if (fails) {
+        g_option_context_add_main_entries(context, fail_entry, NULL);
+    }
+    if (at) {
+        g_option_context_add_main_entries(context, at_entry, NULL);
+    }
+    g_set_prgname(name);
+    if (!g_option_context_parse(context, &argc, &arguments, &error)) {
+        return usage_error(argv[0], error->message, ret_status);
+    }
+    if (help) {
+        g_autofree char *text = g_option_context_get_help(context, TRUE, NULL);
+        (void)fputs(text, stdout);
+        *ret_status = SS_EXIT_CLEAN;
+        return false;
+    }
+    return true;
+}
+
+static bool validate(SsAcquire *acquire, const char *verb, int *ret_status)
+{
+    if (acquire->format && !g_str_equal(acquire->format, "text") &&
+        !g_str_equal(acquire->format, "json")) {
+        return usage_error(verb, "--format takes text or json", ret_status);
+    }
+    acquire->json = acquire->format && g_str_equal(acquire->format, "json");
+    acquire->threshold = SS_SUSPECTED;
+    if (acquire->fail_on && !ss_certainty_parse(acquire->fail_on, &acquire->threshold)) {
+        return usage_error(verb, "--fail-on takes observed, suspected, hazard, unknown or never",
+                           ret_status);
+    }
+    if (!acquire->traces || !acquire->traces[0]) {
+        return usage_error(verb, "no TRACE is given", ret_status);
+    }
+    return true;
+}
+
+bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const char *summary, bool fails,
+                bool at, int *ret_status)
+{
+    *acquire = (SsAcquire){ .at = -1 };
+    if (!parse(acquire, argc, argv, summary, fails, at, ret_status) ||
+        !validate(acquire, argv[0], ret_status)) {
+        return false;
+    }
+    Progress state = { .begin_us = g_get_monotonic_time() };
+    SsDecodeOptions options = {
+        /* 0 means "to the end" to the decoder. */
+        .until_ns = acquire->at >= 0
+                        ? MAX(1, (gint64)(MIN(acquire->at, 1e9) * SS_NS_PER_S))
+                        : 0,
+        .progress = isatty(STDERR_FILENO) ? progress : NULL,
+        .progress_data = &state,
+    };
+    g_autoptr(GPtrArray) diagnostics = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GError) error = NULL;
+    acquire->model = ss_model_new();
+    acquire->checks = ss_checks_new(acquire->model);
+    gboolean read = ss_decode(acquire->model, (const char *const *)acquire->traces, &options,
+                              diagnostics, &error);
+    if (state.shown) {
+        (void)fputs("\r\033[K", stderr);
+    }
+    for (guint i = 0; i < diagnostics->len; i++) {
+        (void)fprintf(stderr, "%s\n", (const char *)g_ptr_array_index(diagnostics, i));
+    }
+    if (!read) {
+        (void)fprintf(stderr, "%s\n", error->message);
+        *ret_status = SS_EXIT_TRACE;
+        return false;
+    }
+    ss_model_finish(acquire->model);
+    ss_checks_finish(acquire->checks);
+    return true;
+}
+
+void ss_acquire_clear(SsAcquire *acquire)
+{
+    g_clear_pointer(&acquire->checks, ss_checks_free);
+    g_clear_pointer(&acquire->model, ss_model_free);
+    g_clear_pointer(&acquire->format, g_free);
+    g_clear_pointer(&acquire->output, g_free);
+    g_clear_pointer(&acquire->fail_on, g_free);
+    g_clear_pointer(&acquire->traces, g_strfreev);
+}
+
+int ss_acquire_show(SsAcquire *acquire, char *(*text)(const SsReport *),
+                    char *(*json)(const SsReport *))
+{
+    const char *no_colour = getenv("NO_COLOR");
+    SsReport report = {
+        .model = acquire->model,
+        .checks = acquire->checks,
+        .version = SS_VERSION,
+        .colour = !acquire->output && isatty(STDOUT_FILENO) && !(no_colour && *no_colour),
+    };
+    g_autofree char *shown = acquire->json ? json(&report) : text(&report);
+    if (acquire->output) {
+        g_autoptr(GError) error = NULL;
+        if (!g_file_set_contents(acquire->output, shown, -1, &error)) {
+            (void)fprintf(stderr, "Cannot write report: path=\"%s\": %s\n", acquire->output,
+                          error->message);
+            return SS_EXIT_USAGE;
+        }
+        return SS_EXIT_CLEAN;
+    }
+    if (fputs(shown, stdout) < 0 || fflush(stdout) != 0) {
+        (void)fprintf(stderr, "Cannot write report: path=\"standard output\": %s\n",
+                      g_strerror(errno));
+        return SS_EXIT_USAGE;
+    }
+    return SS_EXIT_CLEAN;
+}

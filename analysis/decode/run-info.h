@@ -1,0 +1,14 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * shmemscope-run.json: what `shmemscope record` saw of the recorded processes' ends.
+ */
+#pragma once
+
+#include "analysis/model/model.h"
+
+#define SS_RUN_INFO_NAME "shmemscope-run.json"
+
+/* Looks for the file in `directory` and up to five directories above it. A file that cannot
+ * be understood is told in `diagnostics`; none is no error. */
+void ss_run_info_read(SsModel *model, const char *directory, GPtrArray *diagnostics);

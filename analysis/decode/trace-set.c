@@ -1,0 +1,127 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "analysis/decode/trace-set.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <glib/gstdio.h>
+
+#include "analysis/decode/decode.h"
+
+#define MAX_DEPTH 12
+/* CTF 1.8, packetized metadata: a magic number, then the trace's UUID. */
+#define METADATA_MAGIC 0x75D11D57u
+#define UUID_BYTES 16
+
+static void group_free(gpointer data)
+{
+    SsTraceGroup *group = data;
+    g_free(group->uuid);
+    g_ptr_array_unref(group->directories);
+    g_free(group);
+}
+
+static char *read_uuid(const char *metadata)
+{
+    guint8 head[4 + UUID_BYTES];
+    FILE *file = g_fopen(metadata, "rbe");
+    gsize got = file ? fread(head, 1, sizeof(head), file) : 0;
+    if (file) {
+        (void)fclose(file);
+    }
+    guint32 magic = 0;
+    memcpy(&magic, head, got >= 4 ? 4 : 0);
+    if (got < sizeof(head) ||
+        (magic != METADATA_MAGIC && GUINT32_SWAP_LE_BE(magic) != METADATA_MAGIC)) {
+        return g_strdup(""); /* plain text metadata, or none: babeltrace will tell */
+    }
+    GString *uuid = g_string_new(NULL);
+    for (guint i = 0; i < UUID_BYTES; i++) {
+        gboolean dash = i == 4 || i == 6 || i == 8 || i == 10;
+        g_string_append_printf(uuid, "%s%02x", dash ? "-" : "", head[4 + i]);
+    }
+    return g_string_free(uuid, FALSE);
+}
+
+static void add_directory(GPtrArray *groups, const char *directory, const char *metadata)
+{
+    g_autofree char *uuid = read_uuid(metadata);
+    for (guint i = 0; i < groups->len && *uuid; i++) {
+        SsTraceGroup *group = g_ptr_array_index(groups, i);
+        if (g_str_equal(group->uuid, uuid)) {
+            if (!g_ptr_array_find_with_equal_func(group->directories, directory, g_str_equal,
+                                                  NULL)) {
+                g_ptr_array_add(group->directories, g_strdup(directory));
+            }
+            return;
+        }
+    }
+    SsTraceGroup *group = g_new0(SsTraceGroup, 1);
+    group->uuid = g_steal_pointer(&uuid);
+    group->directories = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_add(group->directories, g_strdup(directory));
+    g_ptr_array_add(groups, group);
+}
+
+static gint by_name(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static gboolean walk(GPtrArray *groups, const char *directory, guint depth, GError **error)
+{
+    g_autofree char *metadata = g_build_filename(directory, "metadata", NULL);
+    if (g_file_test(metadata, G_FILE_TEST_IS_REGULAR)) {
+        add_directory(groups, directory, metadata);
+        return TRUE;
+    }
+    g_autoptr(GDir) dir = g_dir_open(directory, 0, error);
+    if (!dir) {
+        return FALSE;
+    }
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    const char *name;
+    while ((name = g_dir_read_name(dir))) {
+        g_ptr_array_add(names, g_strdup(name));
+    }
+    g_ptr_array_sort(names, by_name);
+    for (guint i = 0; i < names->len && depth < MAX_DEPTH; i++) {
+        g_autofree char *path =
+            g_build_filename(directory, g_ptr_array_index(names, i), NULL);
+        if (g_file_test(path, G_FILE_TEST_IS_DIR) &&
+            !g_file_test(path, G_FILE_TEST_IS_SYMLINK) &&
+            !walk(groups, path, depth + 1, error)) {
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+GPtrArray *ss_trace_set_find(const char *const *paths, GError **error)
+{
+    g_autoptr(GPtrArray) groups = g_ptr_array_new_with_free_func(group_free);
+    for (; *paths; paths++) {
+        guint before = groups->len;
+        g_autoptr(GError) reason = NULL;
+        if (!walk(groups, *paths, 0, &reason)) {
+            g_set_error(error, SS_DECODE_ERROR, 0, "Cannot open trace: path=\"%s\": %s", *paths,
+                        reason->message);
+            return NULL;
+        }
+        gboolean any = groups->len > before;
+        for (guint i = 0; i < before && !any; i++) {
+            SsTraceGroup *group = g_ptr_array_index(groups, i);
+            for (guint d = 0; d < group->directories->len; d++) {
+                any |= g_str_has_prefix(g_ptr_array_index(group->directories, d), *paths);
+            }
+        }
+        if (!any) {
+            g_set_error(error, SS_DECODE_ERROR, 0,
+                        "Cannot open trace: path=\"%s\": no CTF metadata at or below it", *paths);
+            return NULL;
+        }
+    }
+    return g_steal_pointer(&groups);
+}

@@ -1,0 +1,199 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Descriptors: received with a request, duplicated for a mapping, closed. A number
+ * that is handed out again implies a close that nobody told.
+ */
+#include "analysis/model/parts.h"
+
+static void detach(SsDescriptor *descriptor)
+{
+    SsExchange *exchange = ss_exchange_find(descriptor->device, descriptor->seq);
+    for (guint i = 0; exchange && i < SS_EXCHANGE_FDS; i++) {
+        if (exchange->fds[i] == descriptor) {
+            exchange->fds[i] = NULL;
+        }
+    }
+}
+
+static void attach(SsDescriptor *descriptor)
+{
+    SsExchange *exchange = ss_exchange_find(descriptor->device, descriptor->seq);
+    if (!exchange) {
+        return;
+    }
+    descriptor->request = exchange->request;
+    for (guint i = 0; i < SS_EXCHANGE_FDS; i++) {
+        if (!exchange->fds[i]) {
+            exchange->fds[i] = descriptor;
+            return;
+        }
+    }
+}
+
+/* Takes it out of the books; frees it, and the mapping that only waited for it. */
+static void end(SsDescriptor *descriptor)
+{
+    SsProcess *process = descriptor->process;
+    SsMapping *mapping = descriptor->mapping;
+    detach(descriptor);
+    if (mapping) {
+        mapping->descriptor = NULL;
+        if (mapping->finalized_ns) {
+            ss_mapping_forget(process, mapping);
+        }
+    }
+    g_hash_table_remove(process->fds, GINT_TO_POINTER(descriptor->number));
+}
+
+SsDescriptor *ss_descriptor_open(SsModel *model, SsProcess *process, gint32 number, gint64 ns)
+{
+    SsDescriptor *older = g_hash_table_lookup(process->fds, GINT_TO_POINTER(number));
+    if (older) {
+        model->counts.fds_implied_closed++;
+        if (older->device) {
+            older->device->counts.fds_implied_closed++;
+        }
+        end(older);
+    }
+    SsDescriptor *descriptor = g_new0(SsDescriptor, 1);
+    descriptor->process = process;
+    descriptor->number = number;
+    descriptor->birth_ns = ns;
+    g_hash_table_insert(process->fds, GINT_TO_POINTER(number), descriptor);
+    return descriptor;
+}
+
+void ss_descriptor_close(SsModel *model, SsDescriptor *descriptor, gint64 ns, gint32 ret)
+{
+    SsDevice *device = descriptor->device;
+    if (ret == 0) {
+        model->counts.fds_closed++;
+    } else {
+        /* Whatever close() says, Linux has taken the number out of the table. */
+        model->counts.fds_close_failed++;
+    }
+    if (device) {
+        device->counts.fds_closed += ret == 0;
+        device->counts.fds_close_failed += ret != 0;
+    }
+    const SsMapping *mapping = descriptor->mapping;
+    if (mapping && mapping->finalized_ns) {
+        SsProcess *process = descriptor->process;
+        ss_span_add(&model->counts.finalized_to_closed, ns - mapping->finalized_ns);
+        process->newest_closed_finalize_ns =
+            MAX(process->newest_closed_finalize_ns, mapping->finalized_ns);
+    }
+    ss_device_step(device, SS_STEP_FD_CLOSED, ns,
+                   &(SsStep){ .seq = descriptor->seq, .a = (guint32)descriptor->number,
+                              .ret = ret });
+    end(descriptor);
+}
+
+static void received(SsModel *model, SsProcess *process, const SsEvent *event)
+{
+    const SsEventPayload *u = &event->u;
+    gint32 fd = u->vhost_user_backend_fd.fd;
+    if (fd < 0) {
+        return;
+    }
+    SsDescriptor *descriptor = ss_descriptor_open(model, process, fd, event->ns);
+    descriptor->role = SS_FD_RECEIVED;
+    descriptor->device = ss_device_get(process, u->vhost_user_backend_fd.dev, 0, event->ns);
+    descriptor->seq = u->vhost_user_backend_fd.seq;
+    descriptor->index = u->vhost_user_backend_fd.index;
+    descriptor->fdev = u->vhost_user_backend_fd.fdev;
+    descriptor->ino = u->vhost_user_backend_fd.ino;
+    descriptor->size = u->vhost_user_backend_fd.size;
+    descriptor->birth_seen = true;
+    attach(descriptor);
+    model->counts.fds_received++;
+    descriptor->device->counts.fds_received++;
+    ss_device_step(descriptor->device, SS_STEP_FD_RECEIVED, event->ns,
+                   &(SsStep){ .seq = descriptor->seq, .a = (guint32)fd });
+}
+
+static void duplicated(SsModel *model, SsProcess *process, SsThread *thread,
+                       const SsEvent *event)
+{
+    const SsEventPayload *u = &event->u;
+    gint32 newfd = u->virtio_shmem_fd_dup.newfd;
+    if (newfd < 0 || u->virtio_shmem_fd_dup.ret != 0) {
+        return;
+    }
+    SsDescriptor *descriptor = ss_descriptor_open(model, process, newfd, event->ns);
+    const SsDescriptor *source =
+        g_hash_table_lookup(process->fds, GINT_TO_POINTER(u->virtio_shmem_fd_dup.fd));
+    const SsContext *dispatch = ss_context_find(thread, SS_CONTEXT_DISPATCH);
+    descriptor->role = SS_FD_DUPLICATE;
+    descriptor->mapping_pointer = u->virtio_shmem_fd_dup.mapping;
+    descriptor->birth_seen = true;
+    if (source) {
+        descriptor->device = source->device;
+        descriptor->seq = source->seq;
+        descriptor->fdev = source->fdev;
+        descriptor->ino = source->ino;
+        descriptor->size = source->size;
+    } else if (dispatch) {
+        descriptor->device = dispatch->device;
+        descriptor->seq = dispatch->seq;
+    }
+    attach(descriptor);
+    model->counts.fds_duplicated++;
+    if (descriptor->device) {
+        descriptor->device->counts.fds_duplicated++;
+    }
+    ss_device_step(descriptor->device, SS_STEP_FD_DUPLICATED, event->ns,
+                   &(SsStep){ .seq = descriptor->seq, .a = (guint32)newfd,
+                              .b = (guint32)u->virtio_shmem_fd_dup.fd });
+}
+
+static void closed(SsModel *model, SsProcess *process, gint32 fd, gint32 ret, gint64 ns)
+{
+    SsDescriptor *descriptor = g_hash_table_lookup(process->fds, GINT_TO_POINTER(fd));
+    if (descriptor) {
+        ss_descriptor_close(model, descriptor, ns, ret);
+    }
+}
+
+static void reclaimed(SsModel *model, SsProcess *process, const SsEvent *event)
+{
+    const SsEventPayload *u = &event->u;
+    SsDescriptor *descriptor =
+        g_hash_table_lookup(process->fds, GINT_TO_POINTER(u->ram_block_reclaimed.fd));
+    /* QEMU reclaims other RAM blocks with descriptors too. */
+    if (!descriptor || descriptor->role != SS_FD_DUPLICATE) {
+        return;
+    }
+    const SsMapping *mapping = descriptor->mapping;
+    if (mapping && mapping->host && mapping->host != u->ram_block_reclaimed.host) {
+        return;
+    }
+    ss_descriptor_close(model, descriptor, event->ns, u->ram_block_reclaimed.ret);
+}
+
+void ss_descriptor_event(SsModel *model, SsProcess *process, SsThread *thread,
+                         const SsEvent *event)
+{
+    switch (event->id) {
+    case SS_EVENT_VHOST_USER_BACKEND_FD:
+        received(model, process, event);
+        break;
+    case SS_EVENT_VHOST_USER_BACKEND_FD_CLOSE:
+        closed(model, process, event->u.vhost_user_backend_fd_close.fd,
+               event->u.vhost_user_backend_fd_close.ret, event->ns);
+        break;
+    case SS_EVENT_VIRTIO_SHMEM_FD_DUP:
+        duplicated(model, process, thread, event);
+        break;
+    case SS_EVENT_VIRTIO_SHMEM_FD_CLOSE:
+        closed(model, process, event->u.virtio_shmem_fd_close.fd,
+               event->u.virtio_shmem_fd_close.ret, event->ns);
+        break;
+    case SS_EVENT_RAM_BLOCK_RECLAIMED:
+        reclaimed(model, process, event);
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,264 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Requests of the back-end: read, refused, answered, done.
+ */
+#include "analysis/model/parts.h"
+#include "analysis/model/text.h"
+
+SsExchange *ss_exchange_find(SsDevice *device, guint64 seq)
+{
+    if (!device || !seq) {
+        return NULL;
+    }
+    for (guint i = 1; i <= SS_RECENT_EXCHANGES; i++) {
+        guint at = (device->next_exchange + SS_RECENT_EXCHANGES - i) % SS_RECENT_EXCHANGES;
+        if (device->exchanges[at].seq == seq) {
+            return &device->exchanges[at];
+        }
+    }
+    return NULL;
+}
+
+static void settle(SsModel *model, SsDevice *device, SsExchange *exchange, gint64 ns)
+{
+    if (exchange->settled || !exchange->seq || !exchange->request_ns) {
+        return;
+    }
+    exchange->settled = true;
+    ss_model_tell(model, &(SsNotice){ .kind = SS_NOTICE_SETTLED,
+                                      .ns = ns,
+                                      .since_ns = exchange->read_ns,
+                                      .process = device->process,
+                                      .device = device,
+                                      .exchange = exchange });
+}
+
+void ss_exchange_settle(SsModel *model, SsDevice *device, gint64 before_ns, gint64 ns)
+{
+    for (guint i = 0; i < SS_RECENT_EXCHANGES; i++) {
+        /* Oldest first, so that findings come in the order of time. */
+        SsExchange *exchange =
+            &device->exchanges[(device->next_exchange + i) % SS_RECENT_EXCHANGES];
+        if (exchange->dispatched_ns && exchange->dispatched_ns <= before_ns) {
+            settle(model, device, exchange, ns);
+        }
+    }
+}
+
+/* The next message is read only when the one before is done. */
+static SsExchange *begin(SsModel *model, SsDevice *device, guint64 seq, const SsEvent *event)
+{
+    for (guint i = 0; i < SS_RECENT_EXCHANGES; i++) {
+        SsExchange *older =
+            &device->exchanges[(device->next_exchange + i) % SS_RECENT_EXCHANGES];
+        settle(model, device, older, event->ns);
+        if (seq <= older->seq) {
+            older->seq = 0; /* a new channel counts from 1 again */
+        }
+    }
+    SsExchange *exchange = &device->exchanges[device->next_exchange];
+    device->next_exchange = (device->next_exchange + 1) % SS_RECENT_EXCHANGES;
+    *exchange = (SsExchange){ .seq = seq, .read_ns = event->ns, .tid = event->tid };
+    device->last_seq = seq;
+    return exchange;
+}
+
+static void read_begun(SsModel *model, SsProcess *process, SsThread *thread,
+                       const SsEvent *event)
+{
+    guint64 seq = event->u.vhost_user_backend_read.seq;
+    SsDevice *device = ss_device_get(process, event->u.vhost_user_backend_read.dev, 0,
+                                     event->ns);
+    if (!device->last_seq && seq > 1) {
+        device->late = true;
+        process->late_objects++;
+    }
+    (void)begin(model, device, seq, event);
+    /* The loop that reads messages is entered from nowhere else: a dispatch or commit
+     * that seems to be open ended unseen. */
+    (void)ss_context_pop(thread, SS_CONTEXT_DISPATCH);
+    (void)ss_context_pop(thread, SS_CONTEXT_COMMIT);
+    ss_context_push(thread, &(SsContext){ .kind = SS_CONTEXT_DISPATCH, .device = device,
+                                          .seq = seq, .begin_ns = event->ns });
+    thread->reading = device;
+    thread->reading_ns = event->ns;
+}
+
+static void read_ended(SsModel *model, SsThread *thread, gint64 ns)
+{
+    if (!thread->reading) {
+        return;
+    }
+    ss_span_add(&model->reads, ns - thread->reading_ns);
+    SsDevice *device = thread->reading;
+    thread->reading = NULL;
+    ss_model_tell(model, &(SsNotice){ .kind = SS_NOTICE_READ_ENDED, .ns = ns,
+                                      .since_ns = thread->reading_ns,
+                                      .process = device->process, .device = device,
+                                      .thread = thread });
+}
+
+static void count_request(SsCounts *counts, guint32 request)
+{
+    counts->requests++;
+    counts->maps += request == SS_REQUEST_SHMEM_MAP;
+    counts->unmaps += request == SS_REQUEST_SHMEM_UNMAP;
+}
+
+static void requested(SsModel *model, SsProcess *process, SsThread *thread,
+                      const SsEvent *event)
+{
+    guint64 seq = event->u.vhost_user_backend_request.seq;
+    guint32 request = event->u.vhost_user_backend_request.request;
+    SsDevice *device = ss_device_get(process, event->u.vhost_user_backend_request.dev,
+                                     event->u.vhost_user_backend_request.vdev, event->ns);
+    SsExchange *exchange = ss_exchange_find(device, seq);
+    if (!exchange || exchange->request_ns) {
+        exchange = begin(model, device, seq, event);
+    }
+    read_ended(model, thread, event->ns);
+    exchange->request = request;
+    exchange->flags = event->u.vhost_user_backend_request.flags;
+    exchange->request_ns = event->ns;
+    exchange->tid = event->tid;
+    count_request(&model->counts, request);
+    count_request(&device->counts, request);
+
+    SsContext *context = ss_context_find(thread, SS_CONTEXT_DISPATCH);
+    if (!context || context->device != device || context->seq != seq) {
+        (void)ss_context_pop(thread, SS_CONTEXT_DISPATCH);
+        ss_context_push(thread, &(SsContext){ .kind = SS_CONTEXT_DISPATCH, .device = device,
+                                              .seq = seq, .begin_ns = event->ns });
+        context = ss_context_find(thread, SS_CONTEXT_DISPATCH);
+    }
+    if (context) {
+        context->request = request;
+    }
+    if (request != SS_REQUEST_SHMEM_MAP && request != SS_REQUEST_SHMEM_UNMAP) {
+        ss_device_step(device, SS_STEP_REQUEST, event->ns,
+                       &(SsStep){ .request = request, .seq = seq });
+    }
+}
+
+static void payload(SsProcess *process, const SsEvent *event)
+{
+    guint64 seq = event->u.vhost_user_backend_shmem.seq;
+    SsDevice *device = ss_device_get(process, event->u.vhost_user_backend_shmem.dev, 0,
+                                     event->ns);
+    SsExchange *exchange = ss_exchange_find(device, seq);
+    SsStep step = { .request = event->u.vhost_user_backend_shmem.request, .seq = seq,
+                    .a = event->u.vhost_user_backend_shmem.shm_offset,
+                    .b = event->u.vhost_user_backend_shmem.len };
+    ss_device_step(device, SS_STEP_REQUEST, event->ns, &step);
+    if (exchange) {
+        exchange->shmid = event->u.vhost_user_backend_shmem.shmid;
+        exchange->shm_offset = step.a;
+        exchange->len = step.b;
+        exchange->has_range = true;
+    }
+}
+
+static void refused(SsModel *model, SsProcess *process, const SsEvent *event)
+{
+    guint64 seq = event->u.vhost_user_backend_refused.seq;
+    SsDevice *device = ss_device_get(process, event->u.vhost_user_backend_refused.dev, 0,
+                                     event->ns);
+    SsExchange *exchange = ss_exchange_find(device, seq);
+    g_autofree char *reason =
+        ss_text_sanitize(event->u.vhost_user_backend_refused.reason, 20);
+    ss_counts_refusal(&model->counts, reason);
+    ss_counts_refusal(&device->counts, reason);
+    ss_device_step(device, SS_STEP_REFUSED, event->ns,
+                   &(SsStep){ .request = event->u.vhost_user_backend_refused.request,
+                              .seq = seq, .ret = event->u.vhost_user_backend_refused.ret });
+    if (exchange) {
+        exchange->refused = true;
+        g_strlcpy(exchange->reason, reason, sizeof(exchange->reason));
+    }
+}
+
+static void replied(SsModel *model, SsProcess *process, const SsEvent *event)
+{
+    guint64 seq = event->u.vhost_user_backend_reply.seq;
+    gint32 ret = event->u.vhost_user_backend_reply.ret;
+    SsDevice *device = ss_device_get(process, event->u.vhost_user_backend_reply.dev, 0,
+                                     event->ns);
+    SsExchange *exchange = ss_exchange_find(device, seq);
+    SsStep step = { .request = event->u.vhost_user_backend_reply.request, .seq = seq,
+                    .a = event->u.vhost_user_backend_reply.value, .ret = ret };
+    ss_device_step(device, SS_STEP_REPLY, event->ns, &step);
+    if (exchange) {
+        exchange->reply_tries++;
+    }
+    if (ret != 0) {
+        model->counts.replies_failed++;
+        device->counts.replies_failed++;
+        return;
+    }
+    model->counts.replies++;
+    device->counts.replies++;
+    if (!exchange) {
+        return;
+    }
+    exchange->replies++;
+    if (exchange->replies == 1) {
+        exchange->reply_ns = event->ns;
+        exchange->value = step.a;
+        if (exchange->request_ns) {
+            ss_span_add(&model->counts.request_to_reply, event->ns - exchange->request_ns);
+        }
+    }
+    ss_model_tell(model, &(SsNotice){ .kind = SS_NOTICE_REPLY, .ns = event->ns,
+                                      .process = process, .device = device,
+                                      .exchange = exchange });
+}
+
+static void dispatched(SsModel *model, SsProcess *process, SsThread *thread,
+                       const SsEvent *event)
+{
+    guint64 seq = event->u.vhost_user_backend_dispatched.seq;
+    SsDevice *device = ss_device_get(process, event->u.vhost_user_backend_dispatched.dev, 0,
+                                     event->ns);
+    SsExchange *exchange = ss_exchange_find(device, seq);
+    read_ended(model, thread, event->ns);
+    ss_device_step(device, SS_STEP_DISPATCHED, event->ns,
+                   &(SsStep){ .request = event->u.vhost_user_backend_dispatched.request,
+                              .seq = seq, .ret = event->u.vhost_user_backend_dispatched.ret });
+    if (exchange) {
+        exchange->dispatched_ns = event->ns;
+        exchange->dispatch_ret = event->u.vhost_user_backend_dispatched.ret;
+    }
+    (void)ss_context_pop(thread, SS_CONTEXT_DISPATCH);
+    bool open = event->u.vhost_user_backend_dispatched.depth > 0;
+    process->deferred_device = open ? device : NULL;
+    process->deferred_seq = open ? seq : 0;
+    process->deferred_request = event->u.vhost_user_backend_dispatched.request;
+}
+
+void ss_exchange_event(SsModel *model, SsProcess *process, SsThread *thread,
+                       const SsEvent *event)
+{
+    switch (event->id) {
+    case SS_EVENT_VHOST_USER_BACKEND_READ:
+        read_begun(model, process, thread, event);
+        break;
+    case SS_EVENT_VHOST_USER_BACKEND_REQUEST:
+        requested(model, process, thread, event);
+        break;
+    case SS_EVENT_VHOST_USER_BACKEND_SHMEM:
+        payload(process, event);
+        break;
+    case SS_EVENT_VHOST_USER_BACKEND_REFUSED:
+        refused(model, process, event);
+        break;
+    case SS_EVENT_VHOST_USER_BACKEND_REPLY:
+        replied(model, process, event);
+        break;
+    case SS_EVENT_VHOST_USER_BACKEND_DISPATCHED:
+        dispatched(model, process, thread, event);
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,288 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Mappings: made, given memory, entered into their region, visible, removed,
+ * finalized, and at last their descriptor closed by RCU.
+ */
+#include "analysis/model/parts.h"
+#include "analysis/model/text.h"
+
+void ss_mapping_free(SsMapping *mapping)
+{
+    g_free(mapping);
+}
+
+void ss_mapping_forget(SsProcess *process, SsMapping *mapping)
+{
+    g_ptr_array_remove_fast(process->pending, mapping);
+    if (mapping->in_region && mapping->device && mapping->device->live_mappings) {
+        mapping->device->live_mappings--;
+    }
+    if (mapping->descriptor) {
+        mapping->descriptor->mapping = NULL;
+    }
+    if (g_hash_table_lookup(process->mappings, &mapping->pointer) == mapping) {
+        g_hash_table_remove(process->mappings, &mapping->pointer);
+    } else {
+        g_hash_table_remove(process->closing, mapping);
+    }
+}
+
+static SsMapping *mapping_new(SsProcess *process, guint64 pointer, gint64 ns)
+{
+    SsMapping *mapping = g_new0(SsMapping, 1);
+    mapping->process = process;
+    mapping->pointer = pointer;
+    mapping->birth_ns = ns;
+    mapping->fd = -1;
+    mapping->gpa = G_MAXUINT64;
+    g_hash_table_insert(process->mappings, &mapping->pointer, mapping);
+    return mapping;
+}
+
+/* Finds the mapping, or makes one whose beginning was not seen. */
+static SsMapping *mapping_get(SsProcess *process, guint64 pointer, gint64 ns)
+{
+    SsMapping *mapping = g_hash_table_lookup(process->mappings, &pointer);
+    if (!mapping) {
+        mapping = mapping_new(process, pointer, ns);
+        process->late_objects++;
+    }
+    return mapping;
+}
+
+static void set_range(SsMapping *mapping, guint64 vdev, guint32 shmid, guint64 shm_offset,
+                      guint64 len, gint64 ns)
+{
+    mapping->vdev = vdev;
+    mapping->shmid = shmid;
+    mapping->shm_offset = shm_offset;
+    mapping->len = len;
+    if (!mapping->device || mapping->device->vdev != vdev) {
+        mapping->device = ss_device_by_vdev(mapping->process, vdev, ns);
+    }
+}
+
+static void set_fd(SsModel *model, SsMapping *mapping, gint32 fd, gint64 ns)
+{
+    if (fd < 0 || (mapping->descriptor && mapping->descriptor->number == fd)) {
+        return;
+    }
+    SsProcess *process = mapping->process;
+    SsDescriptor *descriptor = g_hash_table_lookup(process->fds, GINT_TO_POINTER(fd));
+    mapping->fd = fd;
+    if (descriptor && descriptor->role == SS_FD_RECEIVED) {
+        return; /* its own is not known */
+    }
+    if (!descriptor || (descriptor->mapping && descriptor->mapping != mapping)) {
+        descriptor = ss_descriptor_open(model, process, fd, ns);
+        descriptor->role = SS_FD_DUPLICATE;
+        descriptor->device = mapping->device;
+    }
+    if (mapping->descriptor) {
+        mapping->descriptor->mapping = NULL;
+    }
+    descriptor->mapping = mapping;
+    descriptor->mapping_pointer = mapping->pointer;
+    mapping->descriptor = descriptor;
+    mapping->ino = descriptor->ino;
+}
+
+static SsStep range_step(const SsMapping *mapping)
+{
+    return (SsStep){ .seq = mapping->seq, .a = mapping->shm_offset, .b = mapping->len };
+}
+
+static void made(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
+{
+    const SsEventPayload *u = &event->u;
+    guint64 pointer = u->virtio_shmem_mapping_new.mapping;
+    SsMapping *older = g_hash_table_lookup(process->mappings, &pointer);
+    if (older) {
+        ss_mapping_forget(process, older); /* it ended unseen: its memory is in use again */
+    }
+    SsMapping *mapping = mapping_new(process, pointer, event->ns);
+    mapping->birth_seen = true;
+    mapping->details = true;
+    set_range(mapping, u->virtio_shmem_mapping_new.vdev, u->virtio_shmem_mapping_new.shmid,
+              u->virtio_shmem_mapping_new.shm_offset, u->virtio_shmem_mapping_new.len,
+              event->ns);
+    mapping->fd_offset = u->virtio_shmem_mapping_new.fd_offset;
+    mapping->writable = u->virtio_shmem_mapping_new.writable;
+    const SsContext *dispatch = ss_context_find(thread, SS_CONTEXT_DISPATCH);
+    mapping->seq = dispatch ? dispatch->seq : 0;
+    set_fd(model, mapping, u->virtio_shmem_mapping_new.fd, event->ns);
+    model->counts.mappings_created++;
+    if (mapping->device) {
+        mapping->device->counts.mappings_created++;
+    }
+}
+
+static void enter(SsMapping *mapping, gint64 ns)
+{
+    if (!mapping->in_region) {
+        mapping->in_region = true;
+        if (mapping->device) {
+            mapping->device->live_mappings++;
+        }
+    }
+    if (!mapping->added_ns) {
+        mapping->added_ns = ns;
+    }
+}
+
+static void added(SsProcess *process, const SsEvent *event)
+{
+    const SsEventPayload *u = &event->u;
+    SsMapping *mapping =
+        mapping_get(process, u->virtio_shmem_mapping_added.mapping, event->ns);
+    set_range(mapping, u->virtio_shmem_mapping_added.vdev, u->virtio_shmem_mapping_added.shmid,
+              u->virtio_shmem_mapping_added.shm_offset, u->virtio_shmem_mapping_added.len,
+              event->ns);
+    mapping->gpa = u->virtio_shmem_mapping_added.gpa;
+    if (!mapping->in_region && !mapping->removed_ns) {
+        g_ptr_array_add(process->pending, mapping);
+        enter(mapping, event->ns);
+    }
+    SsStep step = range_step(mapping);
+    ss_device_step(mapping->device, SS_STEP_MAPPING_ADDED, event->ns, &step);
+}
+
+static void removed(SsModel *model, SsProcess *process, const SsEvent *event)
+{
+    const SsEventPayload *u = &event->u;
+    SsMapping *mapping =
+        mapping_get(process, u->virtio_shmem_mapping_removed.mapping, event->ns);
+    if (mapping->removed_ns) {
+        return;
+    }
+    set_range(mapping, u->virtio_shmem_mapping_removed.vdev,
+              u->virtio_shmem_mapping_removed.shmid, u->virtio_shmem_mapping_removed.shm_offset,
+              u->virtio_shmem_mapping_removed.len, event->ns);
+    set_fd(model, mapping, u->virtio_shmem_mapping_removed.fd, event->ns);
+    g_autofree char *reason = ss_text_sanitize(u->virtio_shmem_mapping_removed.reason, 12);
+    g_strlcpy(mapping->reason, reason, sizeof(mapping->reason));
+    mapping->removed_ns = event->ns;
+    if (mapping->in_region) {
+        mapping->in_region = false;
+        if (mapping->device && mapping->device->live_mappings) {
+            mapping->device->live_mappings--;
+        }
+    }
+    if (!mapping->visible_ns) {
+        g_ptr_array_remove_fast(process->pending, mapping);
+    }
+    model->counts.mappings_removed++;
+    if (mapping->device) {
+        mapping->device->counts.mappings_removed++;
+    }
+    SsStep step = range_step(mapping);
+    ss_device_step(mapping->device, SS_STEP_MAPPING_REMOVED, event->ns, &step);
+}
+
+static void finalized(SsModel *model, SsProcess *process, const SsEvent *event)
+{
+    const SsEventPayload *u = &event->u;
+    SsMapping *mapping =
+        mapping_get(process, u->virtio_shmem_mapping_finalized.mapping, event->ns);
+    set_range(mapping, u->virtio_shmem_mapping_finalized.vdev,
+              u->virtio_shmem_mapping_finalized.shmid,
+              u->virtio_shmem_mapping_finalized.shm_offset,
+              u->virtio_shmem_mapping_finalized.len, event->ns);
+    mapping->finalized_ns = event->ns;
+    model->counts.mappings_finalized++;
+    if (mapping->device) {
+        mapping->device->counts.mappings_finalized++;
+    }
+    if (mapping->removed_ns) {
+        ss_span_add(&model->counts.removed_to_finalized, event->ns - mapping->removed_ns);
+        process->newest_finalized_removal_ns =
+            MAX(process->newest_finalized_removal_ns, mapping->removed_ns);
+    }
+    SsStep step = range_step(mapping);
+    ss_device_step(mapping->device, SS_STEP_MAPPING_FINALIZED, event->ns, &step);
+    if (mapping->in_region) {
+        mapping->in_region = false;
+        if (mapping->device && mapping->device->live_mappings) {
+            mapping->device->live_mappings--;
+        }
+    }
+    g_ptr_array_remove_fast(process->pending, mapping);
+    if (!mapping->descriptor) {
+        ss_mapping_forget(process, mapping);
+        return;
+    }
+    /* The pointer is free for another mapping; the descriptor waits for RCU. */
+    g_hash_table_steal(process->mappings, &mapping->pointer);
+    g_hash_table_add(process->closing, mapping);
+}
+
+static void told_again(SsModel *model, SsProcess *process, const SsEvent *event)
+{
+    const SsEventPayload *u = &event->u;
+    SsMapping *mapping =
+        mapping_get(process, u->virtio_shmem_mapping_state.mapping, event->ns);
+    set_range(mapping, u->virtio_shmem_mapping_state.vdev, u->virtio_shmem_mapping_state.shmid,
+              u->virtio_shmem_mapping_state.shm_offset, u->virtio_shmem_mapping_state.len,
+              event->ns);
+    mapping->fd_offset = u->virtio_shmem_mapping_state.fd_offset;
+    mapping->writable = u->virtio_shmem_mapping_state.writable;
+    mapping->gpa = u->virtio_shmem_mapping_state.gpa;
+    mapping->details = true;
+    set_fd(model, mapping, u->virtio_shmem_mapping_state.fd, event->ns);
+    if (!mapping->removed_ns) {
+        enter(mapping, event->ns);
+    }
+}
+
+void ss_mapping_commit_ended(SsModel *model, SsProcess *process, gint64 ns)
+{
+    for (guint i = 0; i < process->pending->len; i++) {
+        SsMapping *mapping = g_ptr_array_index(process->pending, i);
+        mapping->visible_ns = ns;
+        model->counts.mappings_visible++;
+        if (mapping->device) {
+            mapping->device->counts.mappings_visible++;
+        }
+        const SsExchange *exchange = ss_exchange_find(mapping->device, mapping->seq);
+        if (exchange && exchange->reply_ns) {
+            ss_span_add(&model->counts.reply_to_visible, ns - exchange->reply_ns);
+        }
+        SsStep step = range_step(mapping);
+        ss_device_step(mapping->device, SS_STEP_MAPPING_VISIBLE, ns, &step);
+    }
+    g_ptr_array_set_size(process->pending, 0);
+}
+
+void ss_mapping_event(SsModel *model, SsProcess *process, SsThread *thread,
+                      const SsEvent *event)
+{
+    SsMapping *mapping;
+
+    switch (event->id) {
+    case SS_EVENT_VIRTIO_SHMEM_MAPPING_NEW:
+        made(model, process, thread, event);
+        break;
+    case SS_EVENT_VIRTIO_SHMEM_MAPPING_RAM:
+        mapping = mapping_get(process, event->u.virtio_shmem_mapping_ram.mapping, event->ns);
+        mapping->ram_ns = event->ns;
+        mapping->mr = event->u.virtio_shmem_mapping_ram.mr;
+        mapping->host = event->u.virtio_shmem_mapping_ram.host;
+        set_fd(model, mapping, event->u.virtio_shmem_mapping_ram.fd, event->ns);
+        break;
+    case SS_EVENT_VIRTIO_SHMEM_MAPPING_ADDED:
+        added(process, event);
+        break;
+    case SS_EVENT_VIRTIO_SHMEM_MAPPING_REMOVED:
+        removed(model, process, event);
+        break;
+    case SS_EVENT_VIRTIO_SHMEM_MAPPING_FINALIZED:
+        finalized(model, process, event);
+        break;
+    case SS_EVENT_VIRTIO_SHMEM_MAPPING_STATE:
+        told_again(model, process, event);
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,276 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "analysis/model/parts.h"
+#include "analysis/model/text.h"
+
+/* Losses of one trace are kept as intervals; beyond this many they are joined. */
+#define MAX_LOSSES 4096
+
+typedef struct SsRunEnd {
+    SsProcessEnd end;
+    gint32 code;
+} SsRunEnd;
+
+static void trace_free(gpointer data)
+{
+    SsTraceInfo *trace = data;
+    g_free(trace->path);
+    g_free(trace->uuid);
+    g_free(trace->hostname);
+    g_array_unref(trace->losses);
+    g_free(trace);
+}
+
+SsModel *ss_model_new(void)
+{
+    SsModel *model = g_new0(SsModel, 1);
+    model->traces = g_ptr_array_new_with_free_func(trace_free);
+    model->processes = g_ptr_array_new_with_free_func((GDestroyNotify)ss_process_free);
+    model->by_pid = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    model->run_ends = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
+    ss_counts_init(&model->counts);
+    return model;
+}
+
+void ss_model_free(SsModel *model)
+{
+    if (!model) {
+        return;
+    }
+    g_ptr_array_unref(model->processes);
+    g_ptr_array_unref(model->traces);
+    g_hash_table_unref(model->by_pid);
+    g_hash_table_unref(model->run_ends);
+    ss_counts_clear(&model->counts);
+    g_free(model);
+}
+
+void ss_model_set_notice(SsModel *model, SsNoticeFunc func, gpointer user_data)
+{
+    model->notice = func;
+    model->notice_data = user_data;
+}
+
+void ss_model_tell(SsModel *model, const SsNotice *notice)
+{
+    if (model->notice) {
+        model->notice(model, notice, model->notice_data);
+    }
+}
+
+guint ss_model_add_trace(SsModel *model, const char *path, const char *uuid,
+                         const char *hostname)
+{
+    SsTraceInfo *trace = g_new0(SsTraceInfo, 1);
+    trace->path = ss_text_sanitize(path, 0);
+    trace->uuid = ss_text_sanitize(uuid, 0);
+    trace->hostname = ss_text_sanitize(hostname, 256);
+    trace->losses = g_array_new(FALSE, FALSE, sizeof(SsLoss));
+    trace->host = model->traces->len;
+    for (guint i = 0; i < model->traces->len; i++) {
+        const SsTraceInfo *other = ss_model_trace(model, i);
+        if (g_str_equal(other->hostname, trace->hostname)) {
+            trace->host = other->host;
+            break;
+        }
+    }
+    g_ptr_array_add(model->traces, trace);
+    return model->traces->len - 1;
+}
+
+static SsTraceInfo *trace_at(const SsModel *model, guint index)
+{
+    return g_ptr_array_index(model->traces, index);
+}
+
+const SsTraceInfo *ss_model_trace(const SsModel *model, guint index)
+{
+    return trace_at(model, index);
+}
+
+void ss_model_set_recorded(SsModel *model, guint index, SsEventId id)
+{
+    SsTraceInfo *trace = trace_at(model, index);
+    trace->recorded[id] = true;
+    trace->any_recorded = true;
+}
+
+void ss_model_add_loss(SsModel *model, guint index, gint64 begin_ns, gint64 end_ns,
+                       guint64 events)
+{
+    GArray *losses = trace_at(model, index)->losses;
+    SsLoss *last = losses->len ? &g_array_index(losses, SsLoss, losses->len - 1) : NULL;
+    if (last && (losses->len >= MAX_LOSSES ||
+                 (begin_ns <= last->end_ns && end_ns >= last->begin_ns))) {
+        last->begin_ns = MIN(last->begin_ns, begin_ns);
+        last->end_ns = MAX(last->end_ns, end_ns);
+        last->events = last->events && events ? last->events + events : 0;
+        return;
+    }
+    SsLoss loss = { .begin_ns = begin_ns, .end_ns = end_ns, .events = events };
+    g_array_append_val(losses, loss);
+}
+
+void ss_model_reached(SsModel *model, guint index, gint64 ns)
+{
+    SsTraceInfo *trace = trace_at(model, index);
+    trace->end_ns = MAX(trace->end_ns, ns);
+    model->end_ns = MAX(model->end_ns, ns);
+}
+
+void ss_model_set_run_end(SsModel *model, gint32 pid, SsProcessEnd end, gint32 code)
+{
+    SsRunEnd *run_end = g_new0(SsRunEnd, 1);
+    run_end->end = end;
+    run_end->code = code;
+    g_hash_table_replace(model->run_ends, GINT_TO_POINTER(pid), run_end);
+}
+
+bool ss_model_lost(const SsModel *model, const SsProcess *process, gint64 from_ns, gint64 to_ns)
+{
+    const GArray *losses = trace_at(model, process->trace)->losses;
+    for (guint i = 0; i < losses->len; i++) {
+        const SsLoss *loss = &g_array_index(losses, SsLoss, i);
+        if (loss->begin_ns <= to_ns && loss->end_ns >= from_ns) {
+            return true;
+        }
+    }
+    return false;
+}
+
+guint64 ss_model_lost_events(const SsModel *model, bool *uncounted)
+{
+    guint64 lost = 0;
+    *uncounted = false;
+    for (guint t = 0; t < model->traces->len; t++) {
+        const GArray *losses = trace_at(model, t)->losses;
+        for (guint i = 0; i < losses->len; i++) {
+            guint64 events = g_array_index(losses, SsLoss, i).events;
+            lost += events;
+            *uncounted |= events == 0;
+        }
+    }
+    return lost;
+}
+
+gint64 ss_model_reach(const SsModel *model, const SsProcess *process)
+{
+    return MAX(trace_at(model, process->trace)->end_ns, process->last_ns);
+}
+
+bool ss_process_waits(const SsProcess *process, SsThread **ret_thread)
+{
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, process->threads);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        SsThread *thread = value;
+        if (thread->waiting) {
+            if (ret_thread) {
+                *ret_thread = thread;
+            }
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A channel closed and its mappings' cleanup has had its time. */
+static void judge_due(SsModel *model, SsProcess *process, gint64 ns)
+{
+    process->due_ns = 0;
+    for (guint i = 0; i < process->devices->len; i++) {
+        SsDevice *device = g_ptr_array_index(process->devices, i);
+        if (device->disconnect_ns && ns >= device->disconnect_ns + SS_GRACE_NS) {
+            ss_device_judge_disconnect(model, device, ns);
+        } else if (device->disconnect_ns) {
+            gint64 due = device->disconnect_ns + SS_GRACE_NS;
+            process->due_ns = process->due_ns ? MIN(process->due_ns, due) : due;
+        }
+    }
+}
+
+void ss_model_event(SsModel *model, const SsEvent *event)
+{
+    SsTraceInfo *trace = trace_at(model, event->trace);
+    gint64 ns = event->ns;
+    trace->events++;
+    trace->begin_ns = trace->begin_ns ? MIN(trace->begin_ns, ns) : ns;
+    trace->end_ns = MAX(trace->end_ns, ns);
+    model->events++;
+    model->begin_ns = model->begin_ns ? MIN(model->begin_ns, ns) : ns;
+    model->end_ns = MAX(model->end_ns, ns);
+
+    SsProcess *process = ss_process_get(model, event);
+    SsThread *thread = ss_thread_get(process, event);
+    process->last_ns = MAX(process->last_ns, ns);
+    thread->last_ns = MAX(thread->last_ns, ns);
+    if (process->due_ns && ns >= process->due_ns) {
+        judge_due(model, process, ns);
+    }
+    if (thread->waiting && event->id != SS_EVENT_VHOST_USER_REPLY_WAIT_LASTS &&
+        event->id != SS_EVENT_VHOST_USER_REPLY_READ) {
+        thread->waiting = false; /* a thread that waits does nothing else: it ended unseen */
+    }
+    model->last_process = process;
+
+    switch (ss_catalogue_events[event->id].event_class) {
+    case SS_CLASS_DEVICE:
+    case SS_CLASS_CHANNEL:
+        ss_device_event(model, process, thread, event);
+        break;
+    case SS_CLASS_BACKEND_REQUEST:
+    case SS_CLASS_REFUSAL:
+    case SS_CLASS_REPLY:
+    case SS_CLASS_DISPATCH:
+        ss_exchange_event(model, process, thread, event);
+        break;
+    case SS_CLASS_FD:
+        ss_descriptor_event(model, process, thread, event);
+        break;
+    case SS_CLASS_MAPPING:
+        ss_mapping_event(model, process, thread, event);
+        break;
+    case SS_CLASS_TRANSACTION:
+        ss_transaction_event(model, process, thread, event);
+        break;
+    case SS_CLASS_FRONTEND_REQUEST:
+    case SS_CLASS_WAIT:
+        ss_wait_event(model, process, thread, event);
+        break;
+    case SS_N_CLASSES:
+        break;
+    }
+}
+
+static void finish_process(SsModel *model, SsProcess *process)
+{
+    gint64 end = ss_model_reach(model, process);
+    const SsRunEnd *run_end =
+        g_hash_table_lookup(model->run_ends, GINT_TO_POINTER(process->pid));
+    if (run_end) {
+        process->end = run_end->end;
+        process->end_code = run_end->code;
+    }
+    for (guint i = 0; i < process->devices->len; i++) {
+        SsDevice *device = g_ptr_array_index(process->devices, i);
+        ss_exchange_settle(model, device, end - SS_STEP_NS, end);
+        if (device->disconnect_ns && end >= device->disconnect_ns + SS_GRACE_NS) {
+            ss_device_judge_disconnect(model, device, end);
+        }
+    }
+    ss_model_tell(model, &(SsNotice){
+        .kind = SS_NOTICE_PROCESS_ENDS, .ns = end, .process = process });
+}
+
+void ss_model_finish(SsModel *model)
+{
+    if (model->finished) {
+        return;
+    }
+    model->finished = true;
+    for (guint i = 0; i < model->processes->len; i++) {
+        finish_process(model, g_ptr_array_index(model->processes, i));
+    }
+}

@@ -1,0 +1,97 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The model: fed with events, in order of time, it keeps what is alive and tells
+ * the checks of each step that may be worth a finding. It keeps no finished thing:
+ * those go into the counts.
+ */
+#pragma once
+
+#include "analysis/model/types.h"
+
+typedef enum SsNoticeKind {
+    SS_NOTICE_REPLY,         /* exchange: a reply was sent (ret 0) */
+    SS_NOTICE_SETTLED,       /* exchange: nothing of it comes any more */
+    SS_NOTICE_WAIT_ENDED,    /* wait, thread */
+    SS_NOTICE_READ_ENDED,    /* thread, device: a message is whole; since_ns */
+    SS_NOTICE_RESET_ENDED,   /* device (may be NULL); mappings: QEMU's own count */
+    SS_NOTICE_UNREALIZED,    /* the same */
+    SS_NOTICE_DISCONNECTED,  /* device: its channel closed at since_ns, cleanup had its time */
+    SS_NOTICE_PROCESS_ENDS,  /* no event of the process follows in this trace */
+} SsNoticeKind;
+
+typedef struct SsNotice {
+    SsNoticeKind kind;
+    gint64 ns;
+    gint64 since_ns;
+    SsProcess *process;
+    SsDevice *device;
+    SsThread *thread;
+    SsExchange *exchange;
+    SsWait *wait;
+    guint64 mappings;
+} SsNotice;
+
+typedef struct SsModel SsModel;
+typedef void (*SsNoticeFunc)(SsModel *model, const SsNotice *notice, gpointer user_data);
+
+typedef struct SsWaitKind {
+    SsSpan span;
+    guint64 spoke; /* waits that spoke up */
+} SsWaitKind;
+
+#define SS_MAX_REQUEST 64
+
+struct SsModel {
+    GPtrArray *traces;      /* owned SsTraceInfo */
+    GPtrArray *processes;   /* owned SsProcess, in order of birth */
+    GHashTable *by_pid;     /* SsProcessKey -> SsProcess, weak */
+    GHashTable *run_ends;   /* int pid -> owned SsRunEnd */
+    SsProcess *last_process; /* weak; of the event before */
+    SsCounts counts;
+    SsWaitKind waits[SS_MAX_REQUEST]; /* by VhostUserRequest; 0: any other */
+    SsSpan reads;
+    guint64 waits_in_commit, waits_in_phase; /* begun inside a commit; start, stop, reset */
+    guint64 events;
+    gint64 begin_ns; /* 0: no event yet */
+    gint64 end_ns;
+    bool finished;
+    SsNoticeFunc notice;
+    gpointer notice_data;
+};
+
+SsModel *ss_model_new(void);
+void ss_model_free(SsModel *model);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SsModel, ss_model_free)
+
+/* Each step is told to `func`, synchronously. */
+void ss_model_set_notice(SsModel *model, SsNoticeFunc func, gpointer user_data);
+
+/* Strings are copied; NULL means not known. Returns the trace's index. Nothing counts as
+ * recorded until ss_model_set_recorded(). */
+guint ss_model_add_trace(SsModel *model, const char *path, const char *uuid,
+                         const char *hostname);
+void ss_model_set_recorded(SsModel *model, guint trace, SsEventId id);
+/* Events were discarded between two times, in ns; events may be 0 when not counted. */
+void ss_model_add_loss(SsModel *model, guint trace, gint64 begin_ns, gint64 end_ns,
+                       guint64 events);
+/* The recording reached this time, with or without an event. */
+void ss_model_reached(SsModel *model, guint trace, gint64 ns);
+/* What is known from outside the trace about a process's end. */
+void ss_model_set_run_end(SsModel *model, gint32 pid, SsProcessEnd end, gint32 code);
+
+/* Takes any event in any order; never fails. */
+void ss_model_event(SsModel *model, const SsEvent *event);
+/* No event follows. Judges what is still open; the model can be read afterwards. */
+void ss_model_finish(SsModel *model);
+
+/* Lookups for checks and reports. */
+const SsTraceInfo *ss_model_trace(const SsModel *model, guint index);
+/* Whether events of the process's trace were lost in the interval. */
+bool ss_model_lost(const SsModel *model, const SsProcess *process, gint64 from_ns,
+                   gint64 to_ns);
+guint64 ss_model_lost_events(const SsModel *model, bool *uncounted);
+/* How far the recording of the process's trace reached. */
+gint64 ss_model_reach(const SsModel *model, const SsProcess *process);
+/* Any thread of it waits for the main channel's reply; *thread is weak. */
+bool ss_process_waits(const SsProcess *process, SsThread **thread);

@@ -1,0 +1,60 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What the files of the model share among themselves.
+ */
+#pragma once
+
+#include "analysis/model/model.h"
+
+/* span.c: counts and harmless strings */
+void ss_span_add(SsSpan *span, gint64 duration_ns);
+void ss_counts_init(SsCounts *counts);
+void ss_counts_clear(SsCounts *counts);
+void ss_counts_refusal(SsCounts *counts, const char *reason);
+void ss_replace_string(char **owned, const char *value);
+
+/* process.c */
+SsProcess *ss_process_get(SsModel *model, const SsEvent *event);
+void ss_process_free(SsProcess *process);
+SsThread *ss_thread_get(SsProcess *process, const SsEvent *event);
+
+/* device.c. Lookups create what they do not find: a recording may begin late. */
+SsDevice *ss_device_get(SsProcess *process, guint64 dev, guint64 vdev, gint64 ns);
+SsDevice *ss_device_by_vdev(SsProcess *process, guint64 vdev, gint64 ns);
+void ss_device_free(SsDevice *device);
+void ss_device_step(SsDevice *device, SsStepKind kind, gint64 ns, const SsStep *details);
+void ss_device_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event);
+void ss_device_judge_disconnect(SsModel *model, SsDevice *device, gint64 ns);
+
+/* exchange.c */
+SsExchange *ss_exchange_find(SsDevice *device, guint64 seq);
+void ss_exchange_event(SsModel *model, SsProcess *process, SsThread *thread,
+                       const SsEvent *event);
+/* Tells the checks of every dispatched exchange older than `before_ns`. */
+void ss_exchange_settle(SsModel *model, SsDevice *device, gint64 before_ns, gint64 ns);
+
+/* mapping.c */
+void ss_mapping_event(SsModel *model, SsProcess *process, SsThread *thread,
+                      const SsEvent *event);
+void ss_mapping_free(SsMapping *mapping);
+void ss_mapping_commit_ended(SsModel *model, SsProcess *process, gint64 ns);
+void ss_mapping_forget(SsProcess *process, SsMapping *mapping);
+
+/* descriptor.c */
+SsDescriptor *ss_descriptor_open(SsModel *model, SsProcess *process, gint32 number, gint64 ns);
+void ss_descriptor_close(SsModel *model, SsDescriptor *descriptor, gint64 ns, gint32 ret);
+void ss_descriptor_event(SsModel *model, SsProcess *process, SsThread *thread,
+                         const SsEvent *event);
+
+/* transaction.c: transactions, and waits inside of them */
+void ss_transaction_event(SsModel *model, SsProcess *process, SsThread *thread,
+                          const SsEvent *event);
+void ss_wait_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event);
+void ss_context_push(SsThread *thread, const SsContext *context);
+/* Ends the innermost context of that kind, and what stands above it: their ends were not
+ * seen. NULL when there is none. The result is valid until the next push. */
+const SsContext *ss_context_pop(SsThread *thread, SsContextKind kind);
+SsContext *ss_context_find(SsThread *thread, SsContextKind kind);
+
+void ss_model_tell(SsModel *model, const SsNotice *notice);

@@ -1,0 +1,100 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Processes by host and pid, and their threads.
+ */
+#include <string.h>
+
+#include "analysis/model/parts.h"
+
+static gint64 key_of(const SsModel *model, const SsEvent *event)
+{
+    const SsTraceInfo *trace = ss_model_trace(model, event->trace);
+    return ((gint64)trace->host << 32) | (guint32)event->pid;
+}
+
+static void descriptor_free(gpointer data)
+{
+    g_free(data);
+}
+
+static void thread_free(gpointer data)
+{
+    SsThread *thread = data;
+    g_free(thread->name);
+    g_free(thread);
+}
+
+static SsProcess *process_new(SsModel *model, const SsEvent *event)
+{
+    SsProcess *process = g_new0(SsProcess, 1);
+    process->trace = event->trace;
+    process->pid = event->pid;
+    process->birth_ns = event->ns;
+    process->vm = g_strdup("");
+    ss_replace_string(&process->name, event->procname);
+    process->name_of_main = event->tid == event->pid;
+    process->devices = g_ptr_array_new_with_free_func((GDestroyNotify)ss_device_free);
+    process->by_dev = g_hash_table_new(g_int64_hash, g_int64_equal);
+    process->by_vdev = g_hash_table_new(g_int64_hash, g_int64_equal);
+    process->mappings = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
+                                              (GDestroyNotify)ss_mapping_free);
+    process->closing = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL,
+                                             (GDestroyNotify)ss_mapping_free);
+    process->fds = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, descriptor_free);
+    process->threads = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, thread_free);
+    process->pending = g_ptr_array_new();
+    g_ptr_array_add(model->processes, process);
+    return process;
+}
+
+void ss_process_free(SsProcess *process)
+{
+    if (!process) {
+        return;
+    }
+    g_ptr_array_unref(process->pending);
+    g_hash_table_unref(process->threads);
+    g_hash_table_unref(process->fds);
+    g_hash_table_unref(process->closing);
+    g_hash_table_unref(process->mappings);
+    g_hash_table_unref(process->by_vdev);
+    g_hash_table_unref(process->by_dev);
+    g_ptr_array_unref(process->devices);
+    g_free(process->vm);
+    g_free(process->name);
+    g_free(process);
+}
+
+SsProcess *ss_process_get(SsModel *model, const SsEvent *event)
+{
+    SsProcess *process = model->last_process;
+    if (process && process->pid == event->pid && process->trace == event->trace) {
+        return process;
+    }
+    gint64 key = key_of(model, event);
+    process = g_hash_table_lookup(model->by_pid, &key);
+    if (!process) {
+        process = process_new(model, event);
+        g_hash_table_insert(model->by_pid, g_memdup2(&key, sizeof(key)), process);
+    }
+    return process;
+}
+
+SsThread *ss_thread_get(SsProcess *process, const SsEvent *event)
+{
+    SsThread *thread = g_hash_table_lookup(process->threads, GINT_TO_POINTER(event->tid));
+    if (!thread) {
+        thread = g_new0(SsThread, 1);
+        thread->process = process;
+        thread->tid = event->tid;
+        ss_replace_string(&thread->name, event->procname);
+        g_hash_table_insert(process->threads, GINT_TO_POINTER(event->tid), thread);
+        if (event->tid == event->pid && !process->name_of_main) {
+            /* Until now only a thread's own name was known. */
+            ss_replace_string(&process->name, event->procname);
+            process->name_of_main = true;
+        }
+    }
+    return thread;
+}

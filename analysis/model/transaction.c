@@ -1,0 +1,235 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What each thread is inside of, memory transactions, and the front-end's own
+ * requests with the waits for their replies.
+ */
+#include <string.h>
+
+#include "analysis/model/parts.h"
+
+void ss_context_push(SsThread *thread, const SsContext *context)
+{
+    if (thread->n_contexts == SS_MAX_CONTEXTS) {
+        /* Only a trace without ends gets this deep: the outermost is the least sure. */
+        memmove(thread->contexts, thread->contexts + 1,
+                sizeof(SsContext) * (SS_MAX_CONTEXTS - 1));
+        thread->n_contexts--;
+    }
+    thread->contexts[thread->n_contexts++] = *context;
+}
+
+const SsContext *ss_context_pop(SsThread *thread, SsContextKind kind)
+{
+    for (guint i = thread->n_contexts; i > 0; i--) {
+        if (thread->contexts[i - 1].kind == kind) {
+            thread->n_contexts = i - 1;
+            return &thread->contexts[i - 1];
+        }
+    }
+    return NULL;
+}
+
+SsContext *ss_context_find(SsThread *thread, SsContextKind kind)
+{
+    for (guint i = thread->n_contexts; i > 0; i--) {
+        if (thread->contexts[i - 1].kind == kind) {
+            return &thread->contexts[i - 1];
+        }
+    }
+    return NULL;
+}
+
+/* Fills in which exchange a commit is the consequence of. */
+static void find_cause(SsProcess *process, SsThread *thread, SsContext *commit)
+{
+    const SsContext *dispatch = ss_context_find(thread, SS_CONTEXT_DISPATCH);
+    if (dispatch) {
+        commit->device = dispatch->device;
+        commit->seq = dispatch->seq;
+        commit->request = dispatch->request;
+    } else if (process->deferred_device) {
+        commit->device = process->deferred_device;
+        commit->seq = process->deferred_seq;
+        commit->request = process->deferred_request;
+    }
+    const SsExchange *exchange = ss_exchange_find(commit->device, commit->seq);
+    commit->deferred = exchange && exchange->replies > 0;
+}
+
+static void commit_begun(SsModel *model, SsProcess *process, SsThread *thread,
+                         const SsEvent *event)
+{
+    if (event->u.memory_commit_start.depth > 0 || !event->u.memory_commit_start.pending) {
+        return; /* no listener runs */
+    }
+    SsContext commit = { .kind = SS_CONTEXT_COMMIT, .begin_ns = event->ns };
+    find_cause(process, thread, &commit);
+    SsExchange *exchange = ss_exchange_find(commit.device, commit.seq);
+    ss_context_push(thread, &commit);
+    if (!commit.device) {
+        return;
+    }
+    ss_device_step(commit.device, SS_STEP_COMMIT_BEGIN, event->ns,
+                   &(SsStep){ .seq = commit.seq, .request = commit.request });
+    if (exchange && !exchange->reply_tries && !exchange->early_commit_ns &&
+        !exchange->dispatched_ns) {
+        exchange->early_commit_ns = event->ns;
+    }
+}
+
+static void commit_ended(SsModel *model, SsProcess *process, SsThread *thread,
+                         const SsEvent *event)
+{
+    if (event->u.memory_commit_end.depth > 0) {
+        return;
+    }
+    if (event->u.memory_commit_end.pending) {
+        const SsContext *commit = ss_context_pop(thread, SS_CONTEXT_COMMIT);
+        if (commit && commit->device) {
+            ss_device_step(commit->device, SS_STEP_COMMIT_END, event->ns,
+                           &(SsStep){ .seq = commit->seq, .request = commit->request });
+        }
+        model->counts.commits++;
+    }
+    process->deferred_device = NULL;
+    process->commits_ended++;
+    process->last_commit_end_ns = event->ns;
+    ss_mapping_commit_ended(model, process, event->ns);
+}
+
+void ss_transaction_event(SsModel *model, SsProcess *process, SsThread *thread,
+                          const SsEvent *event)
+{
+    SsDevice *device;
+
+    switch (event->id) {
+    case SS_EVENT_MEMORY_COMMIT_START:
+        commit_begun(model, process, thread, event);
+        break;
+    case SS_EVENT_MEMORY_COMMIT_END:
+        commit_ended(model, process, thread, event);
+        break;
+    case SS_EVENT_VHOST_USER_MEM_TABLE:
+        device = ss_device_get(process, event->u.vhost_user_mem_table.dev, 0, event->ns);
+        model->counts.mem_tables++;
+        device->counts.mem_tables++;
+        if (event->u.vhost_user_mem_table.ret != 0) {
+            model->counts.mem_tables_failed++;
+            device->counts.mem_tables_failed++;
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+static void count_inside(SsModel *model, const SsWait *wait)
+{
+    bool commit = false, phase = false;
+    for (guint i = 0; i < wait->n_contexts; i++) {
+        SsContextKind kind = wait->contexts[i].kind;
+        commit |= kind == SS_CONTEXT_COMMIT;
+        phase |= kind != SS_CONTEXT_COMMIT && kind != SS_CONTEXT_DISPATCH;
+    }
+    model->waits_in_commit += commit;
+    model->waits_in_phase += phase;
+}
+
+static void wait_begin(SsModel *model, SsThread *thread, SsDevice *device, guint64 seq,
+                       guint32 request, gint64 ns, bool seen)
+{
+    SsWait *wait = &thread->wait;
+    *wait = (SsWait){ .device = device, .seq = seq, .request = request, .tid = thread->tid,
+                      .begin_ns = ns, .begin_seen = seen, .n_contexts = thread->n_contexts };
+    memcpy(wait->contexts, thread->contexts, sizeof(SsContext) * thread->n_contexts);
+    thread->waiting = true;
+    count_inside(model, wait);
+    ss_device_step(device, SS_STEP_WAIT_BEGIN, ns,
+                   &(SsStep){ .seq = seq, .request = request });
+}
+
+static bool is_wait(const SsThread *thread, const SsDevice *device, guint64 seq)
+{
+    return thread->waiting && thread->wait.device == device && thread->wait.seq == seq;
+}
+
+static void wait_lasts(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
+{
+    const SsEventPayload *u = &event->u;
+    SsDevice *device = ss_device_get(process, u->vhost_user_reply_wait_lasts.dev, 0, event->ns);
+    guint64 seq = u->vhost_user_reply_wait_lasts.seq;
+    guint64 waited = MIN(u->vhost_user_reply_wait_lasts.waited, G_MAXINT64 / SS_NS_PER_MS);
+    guint32 request = u->vhost_user_reply_wait_lasts.request;
+    if (!is_wait(thread, device, seq)) {
+        gint64 begun = event->ns - (gint64)waited * SS_NS_PER_MS;
+        wait_begin(model, thread, device, seq, request, begun, false);
+    }
+    SsWait *wait = &thread->wait;
+    if (!wait->first_spoke_ns) {
+        wait->first_spoke_ns = event->ns;
+        model->waits[request < SS_MAX_REQUEST ? request : 0].spoke++;
+    }
+    wait->spoke_ns = event->ns;
+    wait->waited_ms = waited;
+    wait->unread = u->vhost_user_reply_wait_lasts.unread;
+    wait->peek_request = u->vhost_user_reply_wait_lasts.peek_request;
+    wait->peek_flags = u->vhost_user_reply_wait_lasts.peek_flags;
+    wait->peek_size = u->vhost_user_reply_wait_lasts.peek_size;
+    ss_device_step(device, SS_STEP_WAIT_LASTS, event->ns,
+                   &(SsStep){ .seq = seq, .request = request, .a = waited,
+                              .b = wait->unread ? wait->peek_request : 0 });
+}
+
+static void wait_ended(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
+{
+    const SsEventPayload *u = &event->u;
+    SsDevice *device = ss_device_get(process, u->vhost_user_reply_read.dev, 0, event->ns);
+    guint32 request = u->vhost_user_reply_read.request;
+    ss_device_step(device, SS_STEP_WAIT_END, event->ns,
+                   &(SsStep){ .seq = u->vhost_user_reply_read.seq, .request = request,
+                              .ret = u->vhost_user_reply_read.ret });
+    if (!is_wait(thread, device, u->vhost_user_reply_read.seq)) {
+        thread->waiting = false; /* whatever it waited for, it reads now */
+        return;
+    }
+    thread->waiting = false;
+    SsWait *wait = &thread->wait;
+    wait->end_ns = event->ns;
+    wait->ret = u->vhost_user_reply_read.ret;
+    wait->unread_at_end = u->vhost_user_reply_read.unread;
+    ss_span_add(&model->waits[request < SS_MAX_REQUEST ? request : 0].span,
+                wait->end_ns - wait->begin_ns);
+    ss_model_tell(model, &(SsNotice){ .kind = SS_NOTICE_WAIT_ENDED, .ns = event->ns,
+                                      .since_ns = wait->begin_ns, .process = process,
+                                      .device = device, .thread = thread, .wait = wait });
+}
+
+void ss_wait_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
+{
+    const SsEventPayload *u = &event->u;
+    SsDevice *device;
+
+    switch (event->id) {
+    case SS_EVENT_VHOST_USER_REQUEST:
+        device = ss_device_get(process, u->vhost_user_request.dev, 0, event->ns);
+        ss_device_step(device, SS_STEP_FRONTEND_REQUEST, event->ns,
+                       &(SsStep){ .seq = u->vhost_user_request.seq,
+                                  .request = u->vhost_user_request.request,
+                                  .ret = u->vhost_user_request.ret });
+        break;
+    case SS_EVENT_VHOST_USER_REPLY_WAIT:
+        device = ss_device_get(process, u->vhost_user_reply_wait.dev, 0, event->ns);
+        wait_begin(model, thread, device, u->vhost_user_reply_wait.seq,
+                   u->vhost_user_reply_wait.request, event->ns, true);
+        break;
+    case SS_EVENT_VHOST_USER_REPLY_WAIT_LASTS:
+        wait_lasts(model, process, thread, event);
+        break;
+    case SS_EVENT_VHOST_USER_REPLY_READ:
+        wait_ended(model, process, thread, event);
+        break;
+    default:
+        break;
+    }
+}

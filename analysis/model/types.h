@@ -1,0 +1,290 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The nouns of the model. Times are ns since the Unix epoch by the trace's clock;
+ * 0 means "not seen". Pointers say who owns them. Strings kept here are already
+ * harmless (see ss_text_sanitize()).
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "analysis/decode/event.h"
+
+#define SS_NS_PER_MS G_GINT64_CONSTANT(1000000)
+#define SS_NS_PER_S G_GINT64_CONSTANT(1000000000)
+
+/* An RCU grace period ends in milliseconds; what is still there after this much
+ * further activity is not merely waiting for one. */
+#define SS_GRACE_NS SS_NS_PER_S
+/* Between two adjacent steps of one thread. */
+#define SS_STEP_NS (10 * SS_NS_PER_MS)
+
+#define SS_REQUEST_SHMEM_MAP 9
+#define SS_REQUEST_SHMEM_UNMAP 10
+#define SS_HEADER_NEED_REPLY (1u << 3)
+#define SS_PROTOCOL_REPLY_ACK (G_GUINT64_CONSTANT(1) << 3)
+
+typedef struct SsProcess SsProcess;
+typedef struct SsDevice SsDevice;
+typedef struct SsMapping SsMapping;
+typedef struct SsThread SsThread;
+
+typedef struct SsLoss {
+    gint64 begin_ns;
+    gint64 end_ns;
+    guint64 events; /* 0: whole packets, nobody counted */
+} SsLoss;
+
+typedef struct SsTraceInfo {
+    char *path;     /* owned, as given */
+    char *uuid;     /* owned, "" when it has none */
+    char *hostname; /* owned, "" when not told */
+    guint host;     /* index of the first trace of that host */
+    bool recorded[SS_N_EVENTS]; /* the event is in the trace's metadata, and usable */
+    bool any_recorded;
+    GArray *losses; /* of SsLoss, owned, in order of begin */
+    guint64 events;
+    gint64 begin_ns;
+    gint64 end_ns; /* how far the recording reached, which may be past its last event */
+} SsTraceInfo;
+
+/* Durations of one kind. */
+typedef struct SsSpan {
+    guint64 count;
+    gint64 sum_ns;
+    gint64 max_ns;
+} SsSpan;
+
+typedef struct SsCounts {
+    guint64 mappings_created, mappings_visible, mappings_removed, mappings_finalized;
+    guint64 fds_received, fds_duplicated, fds_closed, fds_close_failed, fds_implied_closed;
+    guint64 requests, maps, unmaps, replies, replies_failed, refused;
+    guint64 commits, mem_tables, mem_tables_failed;
+    GHashTable *refusals; /* owned; char * -> guint64 *, by the reason's word */
+    SsSpan request_to_reply, reply_to_visible, removed_to_finalized, finalized_to_closed;
+} SsCounts;
+
+/* What the front-end does, told by one line of a witness. */
+typedef enum SsStepKind {
+    SS_STEP_REQUEST,      /* a back-end request was read: offset, len */
+    SS_STEP_REFUSED,      /* ret */
+    SS_STEP_REPLY,        /* value; ret of the send */
+    SS_STEP_COMMIT_BEGIN, /* seq: exchange that caused it, 0 when none */
+    SS_STEP_COMMIT_END,
+    SS_STEP_FRONTEND_REQUEST,
+    SS_STEP_WAIT_BEGIN,
+    SS_STEP_WAIT_LASTS, /* ms waited; peeked request */
+    SS_STEP_WAIT_END,
+    SS_STEP_DISPATCHED,
+    SS_STEP_START_BEGIN,
+    SS_STEP_START_END,
+    SS_STEP_STOP_BEGIN,
+    SS_STEP_STOP_END,
+    SS_STEP_RESET_BEGIN,
+    SS_STEP_RESET_END,
+    SS_STEP_UNREALIZE_BEGIN,
+    SS_STEP_UNREALIZE_END,
+    SS_STEP_MAIN_CLOSED,
+    SS_STEP_BACKEND_CLOSED,
+    SS_STEP_DEVICE_GONE,
+    SS_STEP_FD_RECEIVED, /* fd */
+    SS_STEP_FD_DUPLICATED,
+    SS_STEP_FD_CLOSED,
+    SS_STEP_MAPPING_ADDED, /* offset, len */
+    SS_STEP_MAPPING_VISIBLE,
+    SS_STEP_MAPPING_REMOVED,
+    SS_STEP_MAPPING_FINALIZED,
+} SsStepKind;
+
+typedef struct SsStep {
+    gint64 ns;
+    SsStepKind kind;
+    guint32 request;
+    guint64 seq;
+    guint64 a, b;
+    gint32 ret;
+} SsStep;
+
+#define SS_JOURNAL_STEPS 64
+#define SS_RECENT_EXCHANGES 16
+#define SS_EXCHANGE_FDS 8
+
+typedef struct SsDescriptor SsDescriptor;
+
+/* A request of the back-end and what became of it. */
+typedef struct SsExchange {
+    guint64 seq; /* 0: this place of the ring is free */
+    guint32 request;
+    guint32 flags;
+    gint32 tid; /* thread that dispatches it */
+    guint32 shmid;
+    guint64 shm_offset, len;
+    bool has_range;
+    bool refused;
+    char reason[24];
+    gint64 read_ns, request_ns, reply_ns, dispatched_ns;
+    guint replies; /* sent */
+    guint reply_tries;
+    guint64 value;
+    gint32 dispatch_ret;
+    gint64 early_commit_ns; /* a commit began before the reply */
+    bool settled;           /* the checks have seen its end */
+    SsDescriptor *fds[SS_EXCHANGE_FDS]; /* weak; still open ones that came or were made in it */
+} SsExchange;
+
+typedef struct SsRegion {
+    guint32 shmid;
+    guint64 size;
+} SsRegion;
+
+typedef enum SsChannelState { SS_CHANNEL_UNKNOWN, SS_CHANNEL_OPEN, SS_CHANNEL_CLOSED } SsChannelState;
+
+struct SsDevice {
+    SsProcess *process; /* weak */
+    guint64 dev, vdev;  /* 0: not known yet */
+    char *id;           /* owned; "" when not known */
+    char *chardev;      /* owned; "" when not known */
+    guint32 virtio_id;
+    guint64 features, protocol_features;
+    bool features_known;
+    bool started;
+    bool gone;       /* vhost_dev cleaned up */
+    bool unrealized; /* the VirtIODevice ended */
+    bool late;       /* was there before the recording began */
+    bool absorbed;   /* turned out to be another one, which has its records now */
+    gint64 birth_ns;
+    SsChannelState main_channel, backend_channel;
+    gint64 disconnect_ns; /* a channel closed and its mappings are not judged yet */
+    bool disconnect_main; /* it was the main channel */
+    gint64 gone_ns;
+    GArray *regions; /* of SsRegion, owned */
+    SsExchange exchanges[SS_RECENT_EXCHANGES];
+    guint next_exchange;
+    guint64 last_seq;
+    SsStep journal[SS_JOURNAL_STEPS];
+    guint64 journal_next;
+    SsCounts counts;
+    guint live_mappings; /* added and not removed */
+};
+
+typedef enum SsDescriptorRole { SS_FD_RECEIVED, SS_FD_DUPLICATE } SsDescriptorRole;
+
+/* An open descriptor that travelled with a request, or a mapping's own copy of it.
+ * Identity: process, number, birth. */
+struct SsDescriptor {
+    SsProcess *process; /* weak */
+    SsDevice *device;   /* weak; NULL when not known */
+    gint32 number;
+    SsDescriptorRole role;
+    guint64 seq; /* exchange it came with or was made in; 0 when not known */
+    guint32 index;
+    guint32 request;
+    guint64 fdev, ino, size;
+    gint64 birth_ns;
+    bool birth_seen;
+    SsMapping *mapping; /* weak; the mapping whose own descriptor it is */
+    guint64 mapping_pointer;
+};
+
+/* Identity: process, pointer, birth. */
+struct SsMapping {
+    SsProcess *process; /* weak */
+    SsDevice *device;   /* weak; NULL when not known */
+    guint64 pointer;
+    guint64 vdev;
+    guint32 shmid;
+    guint64 shm_offset, len, fd_offset, gpa, mr, host;
+    bool writable;
+    bool birth_seen;
+    bool details; /* fd_offset, writable are known */
+    gint32 fd;    /* its own descriptor, -1 when not known */
+    guint64 ino;
+    guint64 seq; /* exchange that made it, 0 when not known */
+    gint64 birth_ns, ram_ns, added_ns, visible_ns, removed_ns, finalized_ns;
+    char reason[16]; /* why it was removed */
+    bool in_region;  /* entered its region and did not leave it */
+    SsDescriptor *descriptor; /* weak; NULL once closed */
+};
+
+typedef enum SsContextKind {
+    SS_CONTEXT_DISPATCH,
+    SS_CONTEXT_COMMIT,
+    SS_CONTEXT_START,
+    SS_CONTEXT_STOP,
+    SS_CONTEXT_RESET,
+    SS_CONTEXT_UNREALIZE,
+} SsContextKind;
+
+/* What a thread is inside of. */
+typedef struct SsContext {
+    SsContextKind kind;
+    SsDevice *device; /* weak; of a commit: of the exchange that caused it, or NULL */
+    guint64 seq;      /* exchange dispatched, or that caused the commit; 0 none */
+    guint32 request;
+    gint64 begin_ns;
+    bool deferred; /* of a commit: its cause had been answered before */
+} SsContext;
+
+#define SS_MAX_CONTEXTS 12
+
+/* The front-end waits for a reply on the main channel of `device`. */
+typedef struct SsWait {
+    SsDevice *device; /* weak */
+    guint64 seq;
+    guint32 request;
+    gint32 tid;
+    gint64 begin_ns, end_ns;
+    bool begin_seen;
+    gint64 spoke_ns, first_spoke_ns; /* last and first time it spoke up */
+    guint64 waited_ms;               /* as it said then */
+    guint32 unread, peek_request, peek_flags, peek_size;
+    guint32 unread_at_end;
+    gint32 ret;
+    guint n_contexts;
+    SsContext contexts[SS_MAX_CONTEXTS]; /* outermost first */
+} SsWait;
+
+struct SsThread {
+    SsProcess *process; /* weak */
+    gint32 tid;
+    char *name; /* owned */
+    gint64 last_ns;
+    guint n_contexts;
+    SsContext contexts[SS_MAX_CONTEXTS];
+    bool waiting;
+    SsWait wait;
+    SsDevice *reading; /* weak; device whose back-end channel it reads a message from */
+    gint64 reading_ns;
+};
+
+typedef enum SsProcessEnd { SS_END_UNKNOWN, SS_END_ALIVE, SS_END_EXITED, SS_END_SIGNAL } SsProcessEnd;
+
+/* Identity: host, pid, birth. */
+struct SsProcess {
+    guint trace;
+    gint32 pid;
+    char *name; /* owned; of the main thread when that was seen */
+    bool name_of_main;
+    char *vm; /* owned; "" when not known */
+    gint64 birth_ns, last_ns;
+    GPtrArray *devices;   /* owned SsDevice */
+    GHashTable *by_dev;   /* guint64 * -> SsDevice, weak */
+    GHashTable *by_vdev;  /* guint64 * -> SsDevice, weak */
+    GHashTable *mappings; /* guint64 * -> owned SsMapping, not finalized */
+    GHashTable *closing;  /* SsMapping, owned: finalized, descriptor not closed */
+    GHashTable *fds;      /* int -> owned SsDescriptor */
+    GHashTable *threads;  /* int -> owned SsThread */
+    GPtrArray *pending;   /* weak SsMapping: visible when the commit ends */
+    guint64 commits_ended;
+    gint64 last_commit_end_ns;
+    gint64 newest_finalized_removal_ns; /* the latest removal that led to a finalize */
+    gint64 newest_closed_finalize_ns;   /* the latest finalize whose RAM block was reclaimed */
+    SsDevice *deferred_device;          /* weak; dispatch that left a transaction open */
+    guint64 deferred_seq;
+    guint32 deferred_request;
+    gint64 due_ns; /* a disconnect must be judged from then on; 0 none */
+    guint64 late_objects; /* things seen whose beginning was not */
+    SsProcessEnd end;
+    gint32 end_code; /* exit code or signal */
+};

@@ -1,0 +1,62 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Renderers: they read findings and the model's records, and change neither. Each
+ * returns text that the caller frees, ending in a newline.
+ */
+#pragma once
+
+#include "analysis/checks/check.h"
+
+#define SS_SCHEMA_VERSION "1.0"
+
+typedef struct SsReport {
+    const SsModel *model;   /* weak; finished */
+    const SsChecks *checks; /* weak; finished */
+    const char *version;    /* of the tool; static */
+    bool colour;
+} SsReport;
+
+char *ss_report_text(const SsReport *report);
+char *ss_report_json(const SsReport *report);
+/* Mappings that are alive at the end of what was read. */
+char *ss_mappings_text(const SsReport *report);
+char *ss_mappings_json(const SsReport *report);
+/* Descriptors that are open. */
+char *ss_fds_text(const SsReport *report);
+char *ss_fds_json(const SsReport *report);
+/* What is waited for, and how long waits took. */
+char *ss_waits_text(const SsReport *report);
+char *ss_waits_json(const SsReport *report);
+
+/* For the renderers. */
+
+/* The events a figure is made of; SS_N_EVENTS ends the list. */
+typedef struct SsFigure {
+    const char *name; /* as in JSON */
+    gsize offset;     /* in SsCounts, of a guint64 */
+    SsEventId events[4];
+} SsFigure;
+
+/* Ends with a NULL name. */
+extern const SsFigure ss_figures[];
+/* Whether all events the figure is made of were recorded. */
+bool ss_figure_recorded(const SsModel *model, const SsFigure *figure);
+guint64 ss_figure_value(const SsCounts *counts, const SsFigure *figure);
+/* NULL when there is none. */
+const SsFigure *ss_figure_find(const char *name);
+
+/* Records in a stable order; arrays of weak pointers that the caller unrefs. */
+GPtrArray *ss_live_mappings(const SsProcess *process);
+GPtrArray *ss_open_fds(const SsProcess *process);
+GPtrArray *ss_waiting_threads(const SsProcess *process);
+GPtrArray *ss_reasons(const SsCounts *counts); /* const char * */
+
+/* "visible", "removed (unmap)", ...; static or the caller's, who frees it. */
+char *ss_mapping_state_text(const SsMapping *mapping);
+/* "web-17 (qemu-system-x86 4242)"; the caller frees it. */
+char *ss_process_text(const char *vm, const char *name, gint32 pid);
+/* The device's id, or what else is known of it. */
+char *ss_device_text(const char *id, const char *chardev, guint64 dev, guint64 vdev);
+/* "MAP #3"-like: what the descriptor is for. */
+char *ss_fd_purpose_text(const SsDescriptor *descriptor);

@@ -1,0 +1,175 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * mappings, fds and waits as text.
+ */
+#include "analysis/report/layout.h"
+#include "analysis/report/names.h"
+#include "analysis/report/report.h"
+
+static double since_begin(const SsReport *report, gint64 ns)
+{
+    return (double)(ns - report->model->begin_ns) / SS_NS_PER_S;
+}
+
+static void add_process(GString *out, const SsProcess *process)
+{
+    g_autofree char *text = ss_process_text(process->vm, process->name, process->pid);
+    ss_text_wrap(out, 0, 2, text);
+}
+
+static char *device_name(const SsDevice *device)
+{
+    return device ? ss_device_text(device->id, device->chardev, device->dev, device->vdev)
+                  : g_strdup("?");
+}
+
+static void row(GString *out, const char *const *cells, const guint *columns)
+{
+    g_string_append(out, "  ");
+    for (guint i = 0; cells[i]; i++) {
+        ss_text_cell(out, cells[i], columns[i], cells[i + 1] != NULL);
+        g_string_append(out, cells[i + 1] ? " " : "\n");
+    }
+}
+
+char *ss_mappings_text(const SsReport *report)
+{
+    static const guint columns[] = { 12, 3, 21, 2, 7, 8, 18 };
+    GString *out = g_string_new(NULL);
+    for (guint p = 0; p < report->model->processes->len; p++) {
+        const SsProcess *process = g_ptr_array_index(report->model->processes, p);
+        g_autoptr(GPtrArray) mappings = ss_live_mappings(process);
+        if (!mappings->len) {
+            continue;
+        }
+        add_process(out, process);
+        row(out, (const char *const[]){ "device", "reg", "range", "", "inode", "since s",
+                                        "state", NULL },
+            columns);
+        for (guint i = 0; i < mappings->len; i++) {
+            const SsMapping *mapping = g_ptr_array_index(mappings, i);
+            g_autofree char *device = device_name(mapping->device);
+            g_autofree char *region = g_strdup_printf("%u", mapping->shmid);
+            g_autofree char *range =
+                g_strdup_printf("0x%" G_GINT64_MODIFIER "x+0x%" G_GINT64_MODIFIER "x",
+                                mapping->shm_offset, mapping->len);
+            g_autofree char *inode =
+                mapping->ino ? g_strdup_printf("%" G_GUINT64_FORMAT, mapping->ino)
+                             : g_strdup("?");
+            g_autofree char *since =
+                g_strdup_printf("%.3f", since_begin(report, mapping->birth_ns));
+            g_autofree char *state = ss_mapping_state_text(mapping);
+            row(out,
+                (const char *const[]){ device, region, range,
+                                       !mapping->details    ? "?"
+                                       : mapping->writable ? "rw"
+                                                           : "ro",
+                                       inode, since, state, NULL },
+                columns);
+        }
+    }
+    if (!out->len) {
+        g_string_append(out, "No mapping is live at the end of what was read.\n");
+    }
+    return g_string_free(out, FALSE);
+}
+
+char *ss_fds_text(const SsReport *report)
+{
+    static const guint columns[] = { 6, 9, 9, 12, 36 };
+    GString *out = g_string_new(NULL);
+    for (guint p = 0; p < report->model->processes->len; p++) {
+        const SsProcess *process = g_ptr_array_index(report->model->processes, p);
+        g_autoptr(GPtrArray) fds = ss_open_fds(process);
+        if (!fds->len) {
+            continue;
+        }
+        add_process(out, process);
+        row(out, (const char *const[]){ "fd", "inode", "since s", "device", "what for", NULL },
+            columns);
+        for (guint i = 0; i < fds->len; i++) {
+            const SsDescriptor *descriptor = g_ptr_array_index(fds, i);
+            g_autofree char *number = g_strdup_printf("%d", descriptor->number);
+            g_autofree char *inode =
+                descriptor->ino ? g_strdup_printf("%" G_GUINT64_FORMAT, descriptor->ino)
+                                : g_strdup("?");
+            g_autofree char *since =
+                g_strdup_printf("%.3f", since_begin(report, descriptor->birth_ns));
+            g_autofree char *device = device_name(descriptor->device);
+            g_autofree char *purpose = ss_fd_purpose_text(descriptor);
+            row(out, (const char *const[]){ number, inode, since, device, purpose, NULL },
+                columns);
+        }
+    }
+    if (!out->len) {
+        g_string_append(out, "No received or duplicated descriptor is open at the end of what "
+                             "was read.\n");
+    }
+    return g_string_free(out, FALSE);
+}
+
+static void add_open_wait(const SsReport *report, GString *out, const SsThread *thread)
+{
+    g_autofree char *who = ss_thread_text(thread);
+    GString *text = g_string_new(NULL);
+    const SsWait *wait = &thread->wait;
+    if (!thread->waiting) {
+        g_string_append_printf(text, "reads a message of the back-end channel since %.3f s",
+                               since_begin(report, thread->reading_ns));
+    } else {
+        g_autofree char *request = ss_frontend_request_text(wait->request);
+        g_string_append_printf(text, "waits for the reply to %s since %.3f s", request,
+                               since_begin(report, wait->begin_ns));
+        if (wait->spoke_ns) {
+            g_string_append_printf(text, ", spoke up after %.1f s",
+                                   (double)wait->waited_ms / 1000);
+        } else {
+            g_string_append(text, ", did not speak up: the recording may end in mid-wait");
+        }
+        if (wait->spoke_ns && wait->unread) {
+            g_autofree char *peek = ss_backend_request_text(wait->peek_request);
+            g_string_append_printf(text, "; unread in the back-end channel: %u bytes, %s",
+                                   wait->unread, peek);
+        }
+    }
+    ss_text_labelled(out, 20, who, text->str);
+    g_string_free(text, TRUE);
+}
+
+char *ss_waits_text(const SsReport *report)
+{
+    static const guint columns[] = { 22, 10, 12, 12, 9 };
+    GString *out = g_string_new(NULL);
+    for (guint p = 0; p < report->model->processes->len; p++) {
+        const SsProcess *process = g_ptr_array_index(report->model->processes, p);
+        g_autoptr(GPtrArray) threads = ss_waiting_threads(process);
+        if (threads->len) {
+            add_process(out, process);
+        }
+        for (guint i = 0; i < threads->len; i++) {
+            add_open_wait(report, out, g_ptr_array_index(threads, i));
+        }
+    }
+    if (!out->len) {
+        g_string_append(out, "Nothing waits at the end of what was read.\n");
+    }
+    g_string_append(out, "\nWaits that ended\n");
+    row(out, (const char *const[]){ "reply to", "count", "mean", "longest", "spoke up", NULL },
+        columns);
+    for (guint i = 0; i < SS_MAX_REQUEST; i++) {
+        const SsWaitKind *kind = &report->model->waits[i];
+        if (!kind->span.count && !kind->spoke) {
+            continue;
+        }
+        g_autofree char *request =
+            i ? ss_frontend_request_text(i) : g_strdup("other requests");
+        g_autofree char *count = g_strdup_printf("%" G_GUINT64_FORMAT, kind->span.count);
+        g_autofree char *mean = ss_duration_text(
+            kind->span.count ? kind->span.sum_ns / (gint64)kind->span.count : 0);
+        g_autofree char *longest = ss_duration_text(kind->span.max_ns);
+        g_autofree char *spoke = g_strdup_printf("%" G_GUINT64_FORMAT, kind->spoke);
+        row(out, (const char *const[]){ request, count, mean, longest, spoke, NULL }, columns);
+    }
+    return g_string_free(out, FALSE);
+}

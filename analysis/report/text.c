@@ -1,0 +1,389 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The report as text: what was recorded, what happened, what was found, and what
+ * "nothing found" is worth.
+ */
+#include "analysis/report/layout.h"
+#include "analysis/report/report.h"
+
+#define LABEL 12
+/* Columns of a witness: time, QEMU, back-end. */
+#define TIME_COLUMNS 12
+#define QEMU_COLUMNS 34
+
+#define MAX_NAME_COLUMNS 40
+
+static void bold(const SsReport *report, GString *out, const char *code)
+{
+    if (report->colour) {
+        g_string_append(out, code);
+    }
+}
+
+static char *figure_text(const SsReport *report, const SsCounts *counts, const char *name)
+{
+    const SsFigure *figure = ss_figure_find(name);
+    if (!ss_figure_recorded(report->model, figure)) {
+        return g_strdup("?");
+    }
+    return g_strdup_printf("%" G_GUINT64_FORMAT, ss_figure_value(counts, figure));
+}
+
+static char *lost_text(const SsModel *model)
+{
+    bool uncounted;
+    guint64 lost = ss_model_lost_events(model, &uncounted);
+    if (uncounted) {
+        return g_strdup_printf("%" G_GUINT64_FORMAT " lost and packets nobody counted", lost);
+    }
+    return lost ? g_strdup_printf("%" G_GUINT64_FORMAT " LOST", lost) : g_strdup("none lost");
+}
+
+static void add_traces(const SsReport *report, GString *out)
+{
+    const SsModel *model = report->model;
+    g_autofree char *lost = lost_text(model);
+    g_autofree char *length = ss_duration_text(model->end_ns - model->begin_ns);
+    g_autofree char *text = g_strdup_printf("%s, %" G_GUINT64_FORMAT " events, %s", length,
+                                            model->events, lost);
+    ss_text_labelled(out, LABEL, "recording", text);
+    for (guint t = 0; t < model->traces->len; t++) {
+        ss_text_labelled(out, LABEL, t ? "" : "trace", ss_model_trace(model, t)->path);
+    }
+}
+
+static void add_device(GString *out, const SsDevice *device)
+{
+    g_autofree char *name =
+        ss_device_text(device->id, device->chardev, device->dev, device->vdev);
+    GString *text = g_string_new(name);
+    if (device->virtio_id) {
+        g_string_append_printf(text, ", virtio id %u", device->virtio_id);
+    }
+    if (*device->chardev && *device->id) {
+        g_string_append_printf(text, ", chardev %s", device->chardev);
+    }
+    for (guint i = 0; i < device->regions->len; i++) {
+        const SsRegion *region = &g_array_index(device->regions, SsRegion, i);
+        g_autofree char *size = ss_size_text(region->size);
+        g_string_append_printf(text, ", region %u: %s", region->shmid, size);
+    }
+    if (device->unrealized) {
+        g_string_append(text, ", unplugged");
+    } else if (device->gone) {
+        g_string_append(text, ", disconnected");
+    }
+    ss_text_labelled(out, LABEL, "  device", text->str);
+    g_string_free(text, TRUE);
+}
+
+static void add_processes(const SsReport *report, GString *out)
+{
+    for (guint p = 0; p < report->model->processes->len; p++) {
+        const SsProcess *process = g_ptr_array_index(report->model->processes, p);
+        g_autofree char *text = ss_process_text(process->vm, process->name, process->pid);
+        ss_text_labelled(out, LABEL, "vm", text);
+        for (guint d = 0; d < process->devices->len; d++) {
+            const SsDevice *device = g_ptr_array_index(process->devices, d);
+            if (!device->absorbed) {
+                add_device(out, device);
+            }
+        }
+    }
+}
+
+static guint64 count_live(const SsModel *model)
+{
+    guint64 live = 0;
+    for (guint p = 0; p < model->processes->len; p++) {
+        const SsProcess *process = g_ptr_array_index(model->processes, p);
+        for (guint d = 0; d < process->devices->len; d++) {
+            const SsDevice *device = g_ptr_array_index(process->devices, d);
+            live += device->absorbed ? 0 : device->live_mappings;
+        }
+    }
+    return live;
+}
+
+static guint64 count_open_fds(const SsModel *model)
+{
+    guint64 open = 0;
+    for (guint p = 0; p < model->processes->len; p++) {
+        const SsProcess *process = g_ptr_array_index(model->processes, p);
+        open += g_hash_table_size(process->fds);
+    }
+    return open;
+}
+
+/* "256 created, 256 visible, ..." from pairs of figure and word, NULL at the end. */
+static GString *figures(const SsReport *report, const SsCounts *counts, const char *const *pairs)
+{
+    GString *text = g_string_new(NULL);
+    for (; pairs[0]; pairs += 2) {
+        g_autofree char *value = figure_text(report, counts, pairs[0]);
+        g_string_append_printf(text, "%s%s %s", text->len ? ", " : "", value, pairs[1]);
+    }
+    return text;
+}
+
+static void add_refusals(const SsReport *report, GString *out)
+{
+    const SsCounts *counts = &report->model->counts;
+    GString *text = g_string_new(NULL);
+    g_autoptr(GPtrArray) reasons = ss_reasons(counts);
+    if (!ss_figure_recorded(report->model, ss_figure_find("refused"))) {
+        g_string_append(text, "not recorded");
+    } else if (!reasons->len) {
+        g_string_append(text, "none");
+    }
+    for (guint i = 0; i < reasons->len; i++) {
+        const char *reason = g_ptr_array_index(reasons, i);
+        const guint64 *count = g_hash_table_lookup(counts->refusals, reason);
+        g_string_append_printf(text, "%s%" G_GUINT64_FORMAT " %s", i ? ", " : "", *count,
+                               reason);
+    }
+    ss_text_labelled(out, LABEL, "refusals", text->str);
+    g_string_free(text, TRUE);
+}
+
+static void add_span(GString *text, const char *what, const SsSpan *span)
+{
+    if (!span->count) {
+        return;
+    }
+    g_autofree char *mean = ss_duration_text(span->sum_ns / (gint64)span->count);
+    g_autofree char *longest = ss_duration_text(span->max_ns);
+    g_string_append_printf(text, "%s%s %s (longest %s)", text->len ? ", " : "", what, mean,
+                           longest);
+}
+
+static void add_counts(const SsReport *report, GString *out)
+{
+    const SsCounts *counts = &report->model->counts;
+    g_autoptr(GString) mappings = figures(
+        report, counts,
+        (const char *const[]){ "mappings_created", "created", "mappings_visible", "visible",
+                               "mappings_removed", "removed", "mappings_finalized", "finalized",
+                               NULL });
+    g_string_append_printf(mappings, ", %" G_GUINT64_FORMAT " live", count_live(report->model));
+    ss_text_labelled(out, LABEL, "mappings", mappings->str);
+
+    g_autoptr(GString) fds = figures(
+        report, counts,
+        (const char *const[]){ "fds_received", "received", "fds_duplicated", "duplicated",
+                               "fds_closed", "closed", NULL });
+    if (counts->fds_close_failed) {
+        g_string_append_printf(fds, ", %" G_GUINT64_FORMAT " closed with an error",
+                               counts->fds_close_failed);
+    }
+    if (counts->fds_implied_closed) {
+        g_string_append_printf(fds, ", %" G_GUINT64_FORMAT " closed unseen",
+                               counts->fds_implied_closed);
+    }
+    g_string_append_printf(fds, ", %" G_GUINT64_FORMAT " open", count_open_fds(report->model));
+    ss_text_labelled(out, LABEL, "descriptors", fds->str);
+
+    g_autoptr(GString) requests =
+        figures(report, counts,
+                (const char *const[]){ "requests", "read", "maps", "MAP", "unmaps", "UNMAP",
+                                       "replies", "replies", "replies_failed",
+                                       "replies not sent", NULL });
+    ss_text_labelled(out, LABEL, "requests", requests->str);
+    add_refusals(report, out);
+    if (counts->mem_tables) {
+        g_autoptr(GString) tables =
+            figures(report, counts,
+                    (const char *const[]){ "mem_tables", "updates", "mem_tables_failed",
+                                           "failed", NULL });
+        ss_text_labelled(out, LABEL, "memory table", tables->str);
+    }
+    g_autoptr(GString) times = g_string_new(NULL);
+    add_span(times, "request to reply", &counts->request_to_reply);
+    add_span(times, "reply to visible", &counts->reply_to_visible);
+    add_span(times, "removed to finalized", &counts->removed_to_finalized);
+    add_span(times, "finalized to closed", &counts->finalized_to_closed);
+    if (times->len) {
+        ss_text_labelled(out, LABEL, "times", times->str);
+    }
+}
+
+static void add_witness(GString *out, const SsFinding *finding)
+{
+    if (!finding->witness->len) {
+        return;
+    }
+    g_string_append(out, "\n  ");
+    ss_text_cell(out, "time", TIME_COLUMNS, true);
+    ss_text_cell(out, "QEMU", QEMU_COLUMNS, true);
+    g_string_append(out, "back-end\n");
+    gint64 begin = ((const SsWitness *)g_ptr_array_index(finding->witness, 0))->ns;
+    for (guint i = 0; i < finding->witness->len; i++) {
+        const SsWitness *witness = g_ptr_array_index(finding->witness, i);
+        g_autofree char *time =
+            g_strdup_printf("+%.3f ms", (double)(witness->ns - begin) / SS_NS_PER_MS);
+        g_autofree char *text = g_strdup_printf("%*s%s", 2 * witness->indent, "", witness->text);
+        g_string_append(out, "  ");
+        /* Hours into a hang the time is wide: the text gives way. */
+        guint wide = MAX(ss_text_width(time) + 1, TIME_COLUMNS);
+        ss_text_cell(out, time, wide, true);
+        if (witness->backend) {
+            ss_text_cell(out, "", QEMU_COLUMNS + TIME_COLUMNS - MIN(wide, 40), true);
+            ss_text_cell(out, text, SS_COLUMNS - 2 - TIME_COLUMNS - QEMU_COLUMNS, false);
+        } else {
+            ss_text_cell(out, text, SS_COLUMNS - 2 - wide, false);
+        }
+        g_string_append_c(out, '\n');
+    }
+}
+
+static void add_heading(const SsReport *report, GString *out, const SsFinding *finding)
+{
+    bold(report, out, finding->certainty >= SS_SUSPECTED ? "\033[1;31m" : "\033[1m");
+    g_string_append_printf(out, "%s %s", finding->title, ss_certainty_name(finding->certainty));
+    bold(report, out, "\033[0m");
+    guint at = ss_text_width(finding->title) + 1 +
+               ss_text_width(ss_certainty_name(finding->certainty));
+    GString *rest = g_string_new(NULL);
+    if (finding->has_process) {
+        g_autofree char *process =
+            ss_process_text(finding->vm, finding->process_name, finding->pid);
+        g_string_append(rest, "   ");
+        ss_text_cell(rest, process, MAX_NAME_COLUMNS, false);
+    }
+    if (finding->has_device) {
+        g_autofree char *device = ss_device_text(finding->device_id, finding->chardev,
+                                                 finding->dev, finding->vdev);
+        g_string_append(rest, "   device ");
+        ss_text_cell(rest, device, MAX_NAME_COLUMNS, false);
+    }
+    if (finding->duration_ns) {
+        g_autofree char *duration = ss_duration_text(finding->duration_ns);
+        g_string_append_printf(rest, "   %s %s",
+                               g_str_equal(finding->id, "reply-commit-deadlock") ? "stuck for"
+                                                                                 : "for",
+                               duration);
+    }
+    if (finding->count > 1) {
+        g_string_append_printf(rest, "   %" G_GUINT64_FORMAT " times", finding->count);
+    }
+    ss_text_wrap(out, at, 4, rest->str);
+    g_string_free(rest, TRUE);
+}
+
+static void add_finding(const SsReport *report, GString *out, const SsFinding *finding)
+{
+    g_string_append_c(out, '\n');
+    add_heading(report, out, finding);
+    g_string_append(out, "  ");
+    ss_text_wrap(out, 2, 2, finding->summary);
+    guint who = 0;
+    for (guint i = 0; i < finding->statements->len; i++) {
+        const SsStatement *statement = g_ptr_array_index(finding->statements, i);
+        who = MAX(who, ss_text_width(statement->who));
+    }
+    for (guint i = 0; i < finding->statements->len; i++) {
+        const SsStatement *statement = g_ptr_array_index(finding->statements, i);
+        ss_text_labelled(out, MIN(who, 24) + 1, statement->who, statement->text);
+    }
+    if (finding->condition) {
+        g_string_append(out, "  ");
+        ss_text_wrap(out, 2, 2, finding->condition);
+    }
+    add_witness(out, finding);
+    g_string_append_c(out, '\n');
+    ss_text_labelled(out, 8, "rule", finding->rule);
+    if (finding->remedy_now) {
+        g_autofree char *now = g_strdup_printf("now: %s", finding->remedy_now);
+        ss_text_labelled(out, 8, "ends it", now);
+    }
+    if (finding->remedy_for_good) {
+        g_autofree char *good = g_strdup_printf("for good: %s", finding->remedy_for_good);
+        ss_text_labelled(out, 8, finding->remedy_now ? "" : "ends it", good);
+    }
+    g_autofree char *more = g_strdup_printf("docs/findings/%s.md", finding->id);
+    ss_text_labelled(out, 8, "more", more);
+}
+
+/* Findings that only say that a check could not decide, by their reason. */
+static void add_undecided(const SsReport *report, GString *out)
+{
+    const GPtrArray *undecided = report->checks->undecided;
+    g_autoptr(GHashTable) said = g_hash_table_new(g_str_hash, g_str_equal);
+    for (guint i = 0; i < undecided->len; i++) {
+        const SsUndecided *first = g_ptr_array_index(undecided, i);
+        if (!g_hash_table_add(said, first->why)) {
+            continue;
+        }
+        GString *text = g_string_new(first->check);
+        for (guint j = i + 1; j < undecided->len; j++) {
+            const SsUndecided *other = g_ptr_array_index(undecided, j);
+            if (g_str_equal(other->why, first->why)) {
+                g_string_append_printf(text, ", %s", other->check);
+            }
+        }
+        g_string_append_printf(text, ": %s", first->why);
+        ss_text_labelled(out, LABEL, first->partial ? "before it" : "UNKNOWN", text->str);
+        g_string_free(text, TRUE);
+    }
+}
+
+static guint count_decided(const SsChecks *checks)
+{
+    guint decided = 0;
+    for (const SsCheck *const *check = ss_all_checks; *check; check++) {
+        bool whole = true;
+        for (guint i = 0; i < checks->undecided->len; i++) {
+            const SsUndecided *undecided = g_ptr_array_index(checks->undecided, i);
+            whole &= undecided->partial || undecided->check != (*check)->id;
+        }
+        decided += whole;
+    }
+    return decided;
+}
+
+static void add_worth(const SsReport *report, GString *out)
+{
+    const SsModel *model = report->model;
+    guint n_checks = 0;
+    while (ss_all_checks[n_checks]) {
+        n_checks++;
+    }
+    g_autofree char *decided = g_strdup_printf(
+        "%u of %u checks could decide", count_decided(report->checks), n_checks);
+    ss_text_labelled(out, LABEL, "worth", decided);
+    g_autofree char *commits = g_strdup_printf(
+        "%" G_GUINT64_FORMAT " waits for the back-end inside a memory commit, %" G_GUINT64_FORMAT
+        " inside a start, stop or reset%s",
+        model->waits_in_commit, model->waits_in_phase,
+        model->waits_in_commit + model->waits_in_phase ? ""
+                                                       : ": the window of a deadlock never "
+                                                         "opened in this recording");
+    ss_text_labelled(out, LABEL, "", commits);
+}
+
+char *ss_report_text(const SsReport *report)
+{
+    const GPtrArray *findings = report->checks->findings;
+    GString *out = g_string_new("shmemscope report\n\n");
+    guint shown = 0;
+    add_traces(report, out);
+    add_processes(report, out);
+    add_counts(report, out);
+    for (guint i = 0; i < findings->len; i++) {
+        const SsFinding *finding = g_ptr_array_index(findings, i);
+        if (finding->has_process) {
+            add_finding(report, out, finding);
+            shown++;
+        }
+    }
+    g_string_append_c(out, '\n');
+    if (!shown) {
+        g_string_append(out, count_decided(report->checks)
+                                 ? "Nothing found.\n"
+                                 : "Nothing can be said from this recording.\n");
+    }
+    add_undecided(report, out);
+    add_worth(report, out);
+    return g_string_free(out, FALSE);
+}

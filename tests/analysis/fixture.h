@@ -1,0 +1,51 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Traces as text, for tests. Lines:
+ *
+ *   # comment
+ *   not-recorded CLASS_OR_EVENT...         left out of the recording; all else was taken
+ *   host NAME
+ *   thread PID TID NAME                    names a thread (the process, when both are equal)
+ *   loss FROM TO EVENTS                    seconds; EVENTS 0 is "nobody counted"
+ *   end SECONDS                            the recording reached this time
+ *   process-end PID alive|exited|signal [CODE]
+ *   +SECONDS PID TID EVENT field=value...  values: numbers, words, "quoted" with C escapes
+ *
+ * Fields that are not given are 0 or empty. Times count from a fixed origin.
+ */
+#pragma once
+
+#include "analysis/model/model.h"
+
+#define SS_FIXTURE_ORIGIN_NS G_GINT64_CONSTANT(1700000000000000000)
+
+typedef struct SsFixtureThread {
+    gint32 pid, tid;
+    char *name; /* owned */
+} SsFixtureThread;
+
+typedef struct SsFixture {
+    char *path;
+    char *host;                   /* owned */
+    bool recorded[SS_N_EVENTS];
+    GArray *events;               /* of SsEvent, their strings owned by `strings` */
+    GArray *losses;               /* of SsLoss */
+    GPtrArray *threads;           /* owned SsFixtureThread */
+    GPtrArray *strings;           /* owned char * */
+    GArray *process_ends;         /* of SsFixtureEnd */
+    gint64 end_ns;
+} SsFixture;
+
+typedef struct SsFixtureEnd {
+    gint32 pid;
+    SsProcessEnd end;
+    gint32 code;
+} SsFixtureEnd;
+
+/* NULL with an error that names file and line. */
+SsFixture *ss_fixture_load(const char *path, GError **error);
+void ss_fixture_free(SsFixture *fixture);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(SsFixture, ss_fixture_free)
+/* Feeds everything, in the order of the file, and finishes the model. */
+void ss_fixture_feed(const SsFixture *fixture, SsModel *model);

@@ -1,0 +1,96 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * replay FIXTURE [REPEAT]: tells a fixture's events through LTTng-UST, by a provider
+ * generated from the catalogue, as a QEMU would. Its pid stands for the fixture's; each of
+ * the fixture's threads is a thread. Times are those of the replay. With REPEAT the whole
+ * fixture is told again and again, for traces of any size.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "replay.h"
+#include "tests/analysis/fixture.h"
+
+typedef struct Replay {
+    const SsFixture *fixture;
+    guint64 repeat;
+    GMutex lock;
+    GCond turn;
+    guint64 next; /* number of the event to be told, over all repeats */
+} Replay;
+
+typedef struct Worker {
+    Replay *replay;
+    gint32 tid; /* of the fixture */
+    const char *name;
+} Worker;
+
+static void run(Worker *worker)
+{
+    Replay *replay = worker->replay;
+    guint n_events = replay->fixture->events->len;
+    guint64 total = n_events * replay->repeat;
+    (void)pthread_setname_np(pthread_self(), worker->name);
+    g_mutex_lock(&replay->lock);
+    while (replay->next < total) {
+        const SsEvent *event = &g_array_index(replay->fixture->events, SsEvent,
+                                              (guint)(replay->next % n_events));
+        if (event->tid != worker->tid) {
+            g_cond_wait(&replay->turn, &replay->lock);
+            continue;
+        }
+        ss_replay_event(event->id, &event->u);
+        replay->next++;
+        g_cond_broadcast(&replay->turn);
+    }
+    g_mutex_unlock(&replay->lock);
+}
+
+static gpointer thread_main(gpointer data)
+{
+    run(data);
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(SsFixture) fixture = argc > 1 ? ss_fixture_load(argv[1], &error) : NULL;
+    if (!fixture) {
+        (void)fprintf(stderr, "%s\n", error ? error->message : "Usage: replay FIXTURE [REPEAT]");
+        return 2;
+    }
+    Replay replay = { .fixture = fixture, .repeat = argc > 2 ? strtoull(argv[2], NULL, 10) : 1 };
+    g_mutex_init(&replay.lock);
+    g_cond_init(&replay.turn);
+
+    /* One worker for each thread; the process's own is this one. */
+    g_autoptr(GArray) tids = g_array_new(FALSE, FALSE, sizeof(gint32));
+    for (guint i = 0; i < fixture->events->len; i++) {
+        const SsEvent *event = &g_array_index(fixture->events, SsEvent, i);
+        bool known = event->tid == event->pid;
+        for (guint t = 0; t < tids->len; t++) {
+            known |= g_array_index(tids, gint32, t) == event->tid;
+        }
+        if (!known) {
+            g_array_append_val(tids, event->tid);
+        }
+    }
+    const SsEvent *first = &g_array_index(fixture->events, SsEvent, 0);
+    Worker main_worker = { &replay, fixture->events->len ? first->pid : 0, "replay" };
+    g_autofree Worker *workers = g_new0(Worker, tids->len + 1);
+    g_autofree GThread **threads = g_new0(GThread *, tids->len + 1);
+    for (guint t = 0; t < tids->len; t++) {
+        workers[t] = (Worker){ &replay, g_array_index(tids, gint32, t), "replay-thread" };
+        threads[t] = g_thread_new("replay", thread_main, &workers[t]);
+    }
+    run(&main_worker);
+    for (guint t = 0; t < tids->len; t++) {
+        (void)g_thread_join(threads[t]);
+    }
+    (void)printf("%d\n", getpid());
+    return 0;
+}
