@@ -85,8 +85,12 @@ class Monitor:
                                f"{error.strerror}") from error
         self.unread = b""
         self.asked = 0
-        self._message(time.monotonic() + timeout_s)  # the greeting
-        self.execute("qmp_capabilities", timeout_s=timeout_s)
+        try:
+            self._message(time.monotonic() + timeout_s)  # the greeting
+            self.execute("qmp_capabilities", timeout_s=timeout_s)
+        except HarnessError:
+            self.socket.close()
+            raise
 
     def close(self):
         self.socket.close()

@@ -176,19 +176,14 @@ class Run:
         return starter
 
     def start_recording(self, pid):
-        """Attaches a recording to the process and waits until it records."""
-        self.recording = parts.Recording(self.programs, self.trace, self.record_options)
+        """Attaches a recording to the process and waits until it records.
+
+        A session daemon serves every traced process there is: it keeps to this one.
+        """
+        self.recording = parts.Recording(self.programs, self.trace,
+                                         [*self.record_options, "--pid", str(pid)])
         child = self.recording.attach(self.path("record.log"), self.path("commands"))
         wait_until(self.recording.started, START_TIMEOUT_S, "the recording to start", [child])
-        # A session daemon serves every traced process there is: keep to this one, and drop
-        # what others told since the session's start.
-        for command in (["track", "--userspace", "--session", self.session, "--vpid", str(pid)],
-                        ["clear", self.session]):
-            result = subprocess.run(["lttng", "--no-sessiond", *command], check=False,
-                                    text=True, capture_output=True, timeout=START_TIMEOUT_S)
-            if result.returncode != 0:
-                raise HarnessError(f"Cannot keep the recording to one process: "
-                                   f"lttng {' '.join(command)}: {result.stderr.strip()}")
 
     @property
     def qemu_log(self):

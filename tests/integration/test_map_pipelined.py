@@ -53,7 +53,7 @@ class MapPipelinedTest(common.IntegrationTest):
         text = " ".join(self.report.text.split())
         self.assertRegex(text, "DEADLOCK (observed|suspected)")
         self.assertRegex(text, "waits for the reply to SET_MEM_TABLE, sent inside the deferred "
-                               "commit of MAP #1")
+                               "commit of SHMEM_MAP #1")
         self.assertRegex(text, "SHMEM_MAP( #2)?,? which lies unread in QEMU's socket")
         self.assertIn("docs/findings/reply-commit-deadlock.md", text)
 

@@ -3,9 +3,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import unittest
 
 import common
@@ -51,6 +53,42 @@ class RecordingTest(common.IntegrationTest):
         self.assertGreaterEqual(report.counts["mappings_created"], STEPPED)
         self.assertEqual(report.alarms(), [], report.text)
 
+    def test_command_under_the_recording(self):
+        """`record -- COMMAND` has COMMAND from its birth, and passes on how it ended."""
+        out = os.path.join(common.RUNS, "record-command")
+        os.makedirs(out, exist_ok=True)
+        trace = os.path.join(out, "trace")
+        run = common.play("short", "record-command", record=False, wrapper=[
+            parts.Programs(common.BUILD).tool, "record", "--output", trace, "--"])
+        report = common.Report(trace)
+        log = common.Log(run.path("backend.jsonl"))
+        self.assert_clean(report)
+        self.assert_all_finalized(report, len(log.maps_ok))
+        self.assertEqual(report.counts["requests"], log.requests)
+        self.assertEqual([(d["pid"], d["id"]) for d in report.json["devices"]],
+                         [(run.witness["qemu_pid"], "dev0")])
+
+    def test_exit_status_of_the_command(self):
+        with tempfile.TemporaryDirectory(prefix="ss-record-") as directory:
+            for command, status in ((["sh", "-c", "exit 7"], 7),
+                                    (["sh", "-c", "kill -9 $$"], 128 + signal.SIGKILL),
+                                    (["/nonexistent/command"], 127)):
+                trace = os.path.join(directory, str(status))
+                run = common.tool("record", "--output", trace, "--", *command)
+                self.assertEqual(run.returncode, status, run.stderr)
+
+    def test_other_sessions_are_left_alone(self):
+        name = f"not-ours-{os.getpid()}"
+        with tempfile.TemporaryDirectory(prefix="ss-session-") as directory:
+            lttng("create", name, f"--output={directory}")
+            try:
+                lttng("enable-event", "--userspace", "--session", name, "qemu:nothing")
+                lttng("start", name)
+                common.play("short", "other-session")
+                self.assertRegex(lttng("list"), rf"{name} .*\[active\]")
+            finally:
+                lttng("destroy", name)
+
     def test_two_runs_at_once(self):
         outs = [os.path.join(common.RUNS, f"parallel-{i}") for i in (1, 2)]
         children = []
@@ -83,10 +121,9 @@ class RecordingTest(common.IntegrationTest):
     def test_interrupted_run_leaves_nothing(self):
         """Ctrl-C in the middle of a hang: no process, no session, no socket remains."""
         out = os.path.join(common.RUNS, "interrupted")
-        os.makedirs(out, exist_ok=True)
+        shutil.rmtree(out, ignore_errors=True)
+        os.makedirs(out)
         commands = os.path.join(out, "commands")
-        if os.path.exists(commands):
-            os.unlink(commands)
         child = Child("run", [sys.executable, common.RUN_SCENARIO, "--qemu", common.QEMU,
                               "--build", common.BUILD, "--out", out, "map-pipelined"],
                       os.path.join(out, "run.log"))
@@ -104,13 +141,17 @@ class RecordingTest(common.IntegrationTest):
         self.assertEqual(processes_with(directory), [])
         with open(os.path.join(out, "witness.json"), encoding="utf-8") as witness:
             session = json.load(witness)["session"]
-        listing = subprocess.run(["lttng", "--no-sessiond", "list"], check=True, text=True,
-                                 capture_output=True, timeout=60).stdout
-        self.assertNotIn(session, listing)
+        self.assertNotIn(session, lttng("list"))
 
 
 # Pairs of each half of the scenario "stepped".
 STEPPED = 8
+
+
+def lttng(*arguments):
+    """Output of an lttng command."""
+    return subprocess.run(["lttng", "--no-sessiond", *arguments], check=True, text=True,
+                          capture_output=True, timeout=60).stdout
 
 
 def overlapped(one, two):

@@ -10,7 +10,7 @@ import jsonschema
 
 import common
 
-SCHEMA = os.path.join(common.SOURCE, "analysis", "report", "schema.json")
+SCHEMA = os.path.join(common.SOURCE, "analysis", "report", "report.schema.json")
 
 
 class SchemaTest(common.IntegrationTest):

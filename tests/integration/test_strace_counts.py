@@ -17,7 +17,7 @@ import strace_counts                                                 # noqa: E40
 PROGRAM = """
 import fcntl, os, socket, threading
 ours, theirs = socket.socketpair()
-memfd = os.memfd_create("specimen")
+memfd = os.memfd_create("shmemscope-specimen")
 ram = os.memfd_create("memory-backend-memfd")
 def receive():
     for _ in range(40):
