@@ -122,6 +122,7 @@ SCENARIOS = {
     "request-at-stop": (hang_at_reset, {}),
     "channel-dies": (channel_dies, {}),
     "reset-mapped": (reset_mapped, {}),
+    "too-many": (reset_mapped, {}),
     "unplug-mapped": (unplug_mapped, {"qemu_options": {"hotplug": True}}),
     "reconnect": (through, {"qemu_options": {"reconnect_ms": 1000}}),
 }

@@ -24,8 +24,16 @@ from harness import choreography, parts                              # noqa: E40
 from harness.processes import HarnessError                           # noqa: E402
 from harness.run import Run                                          # noqa: E402
 
-BUILD = os.environ["SHMEMSCOPE_BUILD"]
-QEMU = os.environ["SHMEMSCOPE_QEMU"]
+
+def setting(name):
+    """A path the environment must tell."""
+    if not os.environ.get(name):
+        raise SystemExit(f"Cannot run the test: {name} is not set (meson test sets it)")
+    return os.environ[name]
+
+
+BUILD = setting("SHMEMSCOPE_BUILD")
+QEMU = setting("SHMEMSCOPE_QEMU")
 RUNS = os.path.join(BUILD, "tests", "integration", "runs")
 RUN_SCENARIO = os.path.join(TESTS, "harness", "run-scenario")
 

@@ -21,7 +21,8 @@ class RefusalsTest(common.IntegrationTest):
         kinds = {entry["tag"] for entry in tagged}
         self.assertGreaterEqual(kinds, {
             "bad-shmid", "bad-fd-count", "short-payload", "bad-flags", "zero-length",
-            "unaligned", "out-of-range", "overlap", "no-mapping", "not-whole", "beyond-file"})
+            "unaligned", "out-of-range", "overlap", "no-mapping", "not-whole", "beyond-file",
+            "bad-file"})
         refused = self.log.refusals_by_tag()
         for kind in kinds:
             asked = sum(entry["tag"] == kind for entry in tagged)
@@ -42,6 +43,27 @@ class RefusalsTest(common.IntegrationTest):
         counts = self.report.counts
         self.assertEqual(counts["fds_received"], self.log.fds_sent)
         self.assertEqual(counts["fds_closed"], counts["fds_received"] + counts["fds_duplicated"])
+
+    def test_growth_is_that_of_a_run_without_refusals(self):
+        """A started device has descriptors of its own: just as many as without refusals."""
+        plain = common.play("two-threads", "refusals-none").witness["points"]
+        points = self.run_one.witness["points"]
+        self.assertEqual(points["after"]["fds"] - points["before"]["fds"],
+                         plain["after"]["fds"] - plain["before"]["fds"])
+
+    def test_back_ends_that_may_not_ask_at_all(self):
+        for kind in ("no-region", "not-negotiated"):
+            with self.subTest(kind=kind):
+                run = common.play(f"refusals-{kind}", f"refusals-{kind}")
+                report = common.Report(run.trace)
+                log = common.Log(run.path("backend.jsonl"))
+                self.assertEqual(log.refusals_by_tag(), {kind: EACH})
+                self.assertEqual(log.requests, EACH)
+                self.assertEqual(report.counts["refusals"], {kind: EACH})
+                self.assertEqual(report.counts["mappings_created"], 0)
+                self.assertEqual(report.counts["fds_closed"], log.fds_sent)
+                self.assertEqual(run.witness["points"]["after"]["backend_fds"], 0)
+                self.assert_clean(report)
 
     def test_nothing_is_wrong_with_refusing(self):
         self.assert_clean(self.report)
