@@ -172,8 +172,8 @@ find_source() {
         say "reading $source_name"
         sum=$(cd "$source_path" &&
             find . -path ./.git -prune -o \( -type f -o -type l \) -print0 |
-            LC_ALL=C sort -z | tar --null --files-from=- --no-recursion --mtime=@0 \
-                --owner=0 --group=0 --numeric-owner -cf - | sha256sum) ||
+            LC_ALL=C sort -z | tar --no-recursion --mtime=@0 --owner=0 --group=0 \
+                --numeric-owner --null --files-from=- -cf - | sha256sum) ||
             die "Cannot read QEMU's source: path=\"$1\""
         source_sha256=${sum%% *}
     else
