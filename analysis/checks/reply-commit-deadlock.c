@@ -93,7 +93,11 @@ static void take_witness(SsFinding *finding, const SsWait *wait, const GArray *c
                                                    edge->device->last_seq + 1));
         }
     }
-    ss_finding_add_witness(finding, wait->spoke_ns, false, 1,
+    guint indent = 0; /* it stands in the innermost of all that was told */
+    for (guint i = 0; i < finding->witness->len; i++) {
+        indent = MAX(indent, ((const SsWitness *)g_ptr_array_index(finding->witness, i))->indent);
+    }
+    ss_finding_add_witness(finding, wait->spoke_ns, false, indent,
                            g_strdup_printf("...waits for %.1f s",
                                            (double)wait->waited_ms / 1000));
     ss_finding_add_witness(finding, wait->spoke_ns, true, 0, g_strdup("...waits"));

@@ -3,12 +3,14 @@
  */
 #include "analysis/decode/trace-set.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 
 #include <glib/gstdio.h>
 
 #include "analysis/decode/decode.h"
+#include "analysis/model/text.h"
 
 #define MAX_DEPTH 12
 /* CTF 1.8, packetized metadata: a magic number, then the trace's UUID. */
@@ -70,6 +72,30 @@ static gint by_name(gconstpointer a, gconstpointer b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* Names in the directory, sorted; NULL with errno when it cannot be read. */
+static GPtrArray *list(const char *directory)
+{
+    DIR *dir = opendir(directory);
+    if (!dir) {
+        return NULL;
+    }
+    GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+    for (const struct dirent *entry = readdir(dir); entry; entry = readdir(dir)) {
+        if (entry->d_name[0] != '.') {
+            g_ptr_array_add(names, g_strdup(entry->d_name));
+        }
+    }
+    (void)closedir(dir);
+    g_ptr_array_sort(names, by_name);
+    return names;
+}
+
+static void set_error(GError **error, const char *path, const char *why)
+{
+    g_autofree char *harmless = ss_text_sanitize(path, 0);
+    g_set_error(error, SS_DECODE_ERROR, 0, "Cannot open trace: path=\"%s\": %s", harmless, why);
+}
+
 static gboolean walk(GPtrArray *groups, const char *directory, guint depth, GError **error)
 {
     g_autofree char *metadata = g_build_filename(directory, "metadata", NULL);
@@ -77,16 +103,11 @@ static gboolean walk(GPtrArray *groups, const char *directory, guint depth, GErr
         add_directory(groups, directory, metadata);
         return TRUE;
     }
-    g_autoptr(GDir) dir = g_dir_open(directory, 0, error);
-    if (!dir) {
+    g_autoptr(GPtrArray) names = list(directory);
+    if (!names) {
+        set_error(error, directory, g_strerror(errno));
         return FALSE;
     }
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    const char *name;
-    while ((name = g_dir_read_name(dir))) {
-        g_ptr_array_add(names, g_strdup(name));
-    }
-    g_ptr_array_sort(names, by_name);
     for (guint i = 0; i < names->len && depth < MAX_DEPTH; i++) {
         g_autofree char *path =
             g_build_filename(directory, g_ptr_array_index(names, i), NULL);
@@ -104,10 +125,7 @@ GPtrArray *ss_trace_set_find(const char *const *paths, GError **error)
     g_autoptr(GPtrArray) groups = g_ptr_array_new_with_free_func(group_free);
     for (; *paths; paths++) {
         guint before = groups->len;
-        g_autoptr(GError) reason = NULL;
-        if (!walk(groups, *paths, 0, &reason)) {
-            g_set_error(error, SS_DECODE_ERROR, 0, "Cannot open trace: path=\"%s\": %s", *paths,
-                        reason->message);
+        if (!walk(groups, *paths, 0, error)) {
             return NULL;
         }
         gboolean any = groups->len > before;
@@ -118,8 +136,7 @@ GPtrArray *ss_trace_set_find(const char *const *paths, GError **error)
             }
         }
         if (!any) {
-            g_set_error(error, SS_DECODE_ERROR, 0,
-                        "Cannot open trace: path=\"%s\": no CTF metadata at or below it", *paths);
+            set_error(error, *paths, "no CTF metadata at or below it");
             return NULL;
         }
     }

@@ -9,10 +9,10 @@
 
 #define LABEL 12
 /* Columns of a witness: time, QEMU, back-end. */
-#define TIME_COLUMNS 12
-#define QEMU_COLUMNS 34
+#define TIME_COLUMNS 14
+#define QEMU_COLUMNS 32
 
-#define MAX_NAME_COLUMNS 40
+#define MAX_NAME_COLUMNS 24
 
 static void bold(const SsReport *report, GString *out, const char *code)
 {
@@ -237,38 +237,58 @@ static void add_witness(GString *out, const SsFinding *finding)
     }
 }
 
+/* A part of the heading goes to the next line when it does not fit into this one. */
+static void add_part(GString *out, guint *at, const char *text)
+{
+    guint width = ss_text_width(text);
+    if (*at + 3 + width > SS_COLUMNS) {
+        g_string_append_printf(out, "\n    %s", text);
+        *at = 4 + width;
+    } else {
+        g_string_append_printf(out, "   %s", text);
+        *at += 3 + width;
+    }
+}
+
+static char *short_name(const char *name)
+{
+    GString *text = g_string_new(NULL);
+    ss_text_cell(text, name, MAX_NAME_COLUMNS, false);
+    return g_string_free(text, FALSE);
+}
+
 static void add_heading(const SsReport *report, GString *out, const SsFinding *finding)
 {
+    const char *certainty = ss_certainty_name(finding->certainty);
+    guint at = ss_text_width(finding->title) + 1 + ss_text_width(certainty);
     bold(report, out, finding->certainty >= SS_SUSPECTED ? "\033[1;31m" : "\033[1m");
-    g_string_append_printf(out, "%s %s", finding->title, ss_certainty_name(finding->certainty));
+    g_string_append_printf(out, "%s %s", finding->title, certainty);
     bold(report, out, "\033[0m");
-    guint at = ss_text_width(finding->title) + 1 +
-               ss_text_width(ss_certainty_name(finding->certainty));
-    GString *rest = g_string_new(NULL);
     if (finding->has_process) {
-        g_autofree char *process =
-            ss_process_text(finding->vm, finding->process_name, finding->pid);
-        g_string_append(rest, "   ");
-        ss_text_cell(rest, process, MAX_NAME_COLUMNS, false);
+        g_autofree char *vm = short_name(finding->vm);
+        g_autofree char *name = short_name(finding->process_name);
+        g_autofree char *process = ss_process_text(vm, name, finding->pid);
+        add_part(out, &at, process);
     }
     if (finding->has_device) {
-        g_autofree char *device = ss_device_text(finding->device_id, finding->chardev,
-                                                 finding->dev, finding->vdev);
-        g_string_append(rest, "   device ");
-        ss_text_cell(rest, device, MAX_NAME_COLUMNS, false);
+        g_autofree char *full = ss_device_text(finding->device_id, finding->chardev,
+                                               finding->dev, finding->vdev);
+        g_autofree char *name = short_name(full);
+        g_autofree char *device = g_strdup_printf("device %s", name);
+        add_part(out, &at, device);
     }
     if (finding->duration_ns) {
-        g_autofree char *duration = ss_duration_text(finding->duration_ns);
-        g_string_append_printf(rest, "   %s %s",
-                               g_str_equal(finding->id, "reply-commit-deadlock") ? "stuck for"
-                                                                                 : "for",
-                               duration);
+        bool stuck = g_str_equal(finding->id, ss_check_reply_commit_deadlock.id);
+        g_autofree char *length = ss_duration_text(finding->duration_ns);
+        g_autofree char *duration =
+            g_strdup_printf("%s %s", stuck ? "stuck for" : "for", length);
+        add_part(out, &at, duration);
     }
     if (finding->count > 1) {
-        g_string_append_printf(rest, "   %" G_GUINT64_FORMAT " times", finding->count);
+        g_autofree char *count = g_strdup_printf("%" G_GUINT64_FORMAT " times", finding->count);
+        add_part(out, &at, count);
     }
-    ss_text_wrap(out, at, 4, rest->str);
-    g_string_free(rest, TRUE);
+    g_string_append_c(out, '\n');
 }
 
 static void add_finding(const SsReport *report, GString *out, const SsFinding *finding)
@@ -353,11 +373,11 @@ static void add_worth(const SsReport *report, GString *out)
         "%u of %u checks could decide", count_decided(report->checks), n_checks);
     ss_text_labelled(out, LABEL, "worth", decided);
     g_autofree char *commits = g_strdup_printf(
-        "%" G_GUINT64_FORMAT " waits for the back-end inside a memory commit, %" G_GUINT64_FORMAT
-        " inside a start, stop or reset%s",
+        "waits for the back-end inside a memory commit: %" G_GUINT64_FORMAT
+        ", inside a start, stop or reset: %" G_GUINT64_FORMAT "%s",
         model->waits_in_commit, model->waits_in_phase,
         model->waits_in_commit + model->waits_in_phase ? ""
-                                                       : ": the window of a deadlock never "
+                                                       : "; the window of a deadlock never "
                                                          "opened in this recording");
     ss_text_labelled(out, LABEL, "", commits);
 }

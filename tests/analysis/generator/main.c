@@ -1,10 +1,11 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * replay FIXTURE [REPEAT]: tells a fixture's events through LTTng-UST, by a provider
+ * replay FIXTURE [REPEAT [wait]]: tells a fixture's events through LTTng-UST, by a provider
  * generated from the catalogue, as a QEMU would. Its pid stands for the fixture's; each of
  * the fixture's threads is a thread. Times are those of the replay. With REPEAT the whole
- * fixture is told again and again, for traces of any size.
+ * fixture is told again and again, for traces of any size. With "wait" it first prints its
+ * pid and reads a line, so that a session can be set up for it alone.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -79,6 +80,10 @@ int main(int argc, char **argv)
             g_array_append_val(tids, event->tid);
         }
     }
+    (void)printf("%d\n", getpid());
+    if (argc > 3 && (fflush(stdout) != 0 || getchar() == EOF)) {
+        return 2;
+    }
     const SsEvent *first = &g_array_index(fixture->events, SsEvent, 0);
     Worker main_worker = { &replay, fixture->events->len ? first->pid : 0, "replay" };
     g_autofree Worker *workers = g_new0(Worker, tids->len + 1);
@@ -91,6 +96,5 @@ int main(int argc, char **argv)
     for (guint t = 0; t < tids->len; t++) {
         (void)g_thread_join(threads[t]);
     }
-    (void)printf("%d\n", getpid());
     return 0;
 }

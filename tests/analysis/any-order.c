@@ -1,0 +1,127 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * any-order SEED EVENTS: feeds events of any kind in any order, with few distinct values so
+ * that they meet, and renders everything. No sequence may crash or wedge the analysis (run it
+ * under a sanitizer), and what the renderers say stays text.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "analysis/report/report.h"
+
+static const char *const words[] = {
+    "", "unmap", "reset", "\033[31m", "\xff\xfe", "web-17", "\xe2\x80\xae", "no-region",
+    "a very long word that no column of any table was made for, and that goes on and on",
+};
+
+static guint64 value(GRand *rand)
+{
+    switch (g_rand_int_range(rand, 0, 8)) {
+    case 0:
+        return G_MAXUINT64;
+    case 1:
+        return (guint64)g_rand_int(rand) << 32 | g_rand_int(rand);
+    default:
+        return g_rand_int_range(rand, 0, 6);
+    }
+}
+
+static void fill(SsEvent *event, GRand *rand)
+{
+    const SsEventInfo *info = &ss_catalogue_events[event->id];
+    for (guint i = 0; i < info->n_fields; i++) {
+        gpointer at = (guint8 *)&event->u + info->fields[i].offset;
+        guint64 number = value(rand);
+        switch (info->fields[i].type) {
+        case SS_FIELD_U8:
+            *(guint8 *)at = (guint8)number;
+            break;
+        case SS_FIELD_U16:
+            *(guint16 *)at = (guint16)number;
+            break;
+        case SS_FIELD_U32:
+        case SS_FIELD_I32:
+            *(guint32 *)at = (guint32)number;
+            break;
+        case SS_FIELD_U64:
+        case SS_FIELD_I64:
+        case SS_FIELD_PTR:
+            *(guint64 *)at = number;
+            break;
+        case SS_FIELD_STR:
+            *(const char **)at = words[g_rand_int_range(rand, 0, G_N_ELEMENTS(words))];
+            break;
+        }
+    }
+}
+
+static bool is_text(const char *text)
+{
+    if (!g_utf8_validate(text, -1, NULL)) {
+        return false;
+    }
+    for (; *text; text = g_utf8_next_char(text)) {
+        gunichar c = g_utf8_get_char(text);
+        if (c != '\n' && g_unichar_iscntrl(c)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool render(const SsReport *report)
+{
+    char *(*const renderers[])(const SsReport *) = {
+        ss_report_text, ss_report_json, ss_mappings_text, ss_mappings_json,
+        ss_fds_text,    ss_fds_json,    ss_waits_text,    ss_waits_json,
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(renderers); i++) {
+        g_autofree char *text = renderers[i](report);
+        if (!is_text(text)) {
+            (void)fprintf(stderr, "renderer %u: not text\n", i);
+            return false;
+        }
+    }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 3) {
+        (void)fprintf(stderr, "Usage: any-order SEED EVENTS\n");
+        return 2;
+    }
+    g_autoptr(GRand) rand = g_rand_new_with_seed((guint32)strtoul(argv[1], NULL, 10));
+    guint64 events = strtoull(argv[2], NULL, 10);
+    g_autoptr(SsModel) model = ss_model_new();
+    g_autoptr(SsChecks) checks = ss_checks_new(model);
+    guint trace = ss_model_add_trace(model, "any", "", "host");
+    for (guint id = 0; id < SS_N_EVENTS; id++) {
+        ss_model_set_recorded(model, trace, id);
+    }
+    gint64 ns = 1000;
+    for (guint64 i = 0; i < events; i++) {
+        SsEvent event = { .id = g_rand_int_range(rand, 0, SS_N_EVENTS), .trace = trace };
+        /* Mostly on, at times by seconds, at times back. */
+        ns += g_rand_int_range(rand, 0, 100) ? g_rand_int_range(rand, -10, 100000)
+                                             : 3 * SS_NS_PER_S;
+        event.ns = ns;
+        event.pid = g_rand_int_range(rand, 100, 102);
+        event.tid = event.pid + g_rand_int_range(rand, 0, 3);
+        event.procname = words[g_rand_int_range(rand, 0, G_N_ELEMENTS(words))];
+        fill(&event, rand);
+        ss_model_event(model, &event);
+        if (g_rand_int_range(rand, 0, 1000) == 0) {
+            ss_model_add_loss(model, trace, ns, ns + 1000, i % 3);
+        }
+    }
+    ss_model_finish(model);
+    ss_checks_finish(checks);
+    SsReport report = { .model = model, .checks = checks, .version = "test" };
+    if (!render(&report) || model->events != events) {
+        return 1;
+    }
+    (void)printf("%" G_GUINT64_FORMAT " events, %u findings\n", events, checks->findings->len);
+    return 0;
+}
