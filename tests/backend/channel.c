@@ -28,23 +28,21 @@ typedef struct {
 _Static_assert(sizeof(Header) == SS_CHANNEL_HEADER_SIZE, "header of the specification");
 _Static_assert(sizeof(Shmem) == SS_CHANNEL_SHMEM_SIZE, "payload of the specification");
 
-static gboolean
-fail(GError **error, const char *what, const char *reason)
+static gboolean fail(GError **error, const char *what, const char *reason)
 {
     g_set_error(error, SS_SCENARIO_ERROR, 0, "Cannot %s back-end channel: %s", what, reason);
     return FALSE;
 }
 
 /* The descriptors travel with the first byte that is sent. */
-static gboolean
-send_bytes(int channel, const uint8_t *bytes, size_t length, const int *fds, unsigned fd_count,
-           GError **error)
+static gboolean send_bytes(int channel, const uint8_t *bytes, size_t length, const int *fds,
+                           unsigned fd_count, GError **error)
 {
     char control[CMSG_SPACE(SS_CHANNEL_MAX_FDS * sizeof(int))] = { 0 };
     size_t sent = 0;
 
     while (sent < length) {
-        struct iovec part = { .iov_base = (void *) (bytes + sent), .iov_len = length - sent };
+        struct iovec part = { .iov_base = (void *)(bytes + sent), .iov_len = length - sent };
         struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
         ssize_t count;
 
@@ -66,13 +64,12 @@ send_bytes(int channel, const uint8_t *bytes, size_t length, const int *fds, uns
             }
             return fail(error, "write to", g_strerror(errno));
         }
-        sent += (size_t) count;
+        sent += (size_t)count;
     }
     return TRUE;
 }
 
-gboolean
-ss_channel_send(int channel, const SsChannelMessage *message, GError **error)
+gboolean ss_channel_send(int channel, const SsChannelMessage *message, GError **error)
 {
     Header header = {
         .request = message->request,
@@ -105,8 +102,7 @@ ss_channel_send(int channel, const SsChannelMessage *message, GError **error)
     return send_bytes(channel, bytes, length, fds, message->fds, error);
 }
 
-static void
-close_rights(struct msghdr *message)
+static void close_rights(struct msghdr *message)
 {
     for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part != NULL;
          part = CMSG_NXTHDR(message, part)) {
@@ -116,19 +112,18 @@ close_rights(struct msghdr *message)
             int fd;
 
             memcpy(&fd, CMSG_DATA(part) + i * sizeof(int), sizeof(fd));
-            (void) close(fd);
+            (void)close(fd);
         }
     }
 }
 
-static gboolean
-read_bytes(int channel, void *bytes, size_t length, GError **error)
+static gboolean read_bytes(int channel, void *bytes, size_t length, GError **error)
 {
     size_t done = 0;
 
     while (done < length) {
         char control[CMSG_SPACE(SS_CHANNEL_MAX_FDS * sizeof(int))];
-        struct iovec part = { .iov_base = (uint8_t *) bytes + done, .iov_len = length - done };
+        struct iovec part = { .iov_base = (uint8_t *)bytes + done, .iov_len = length - done };
         struct msghdr message = {
             .msg_iov = &part,
             .msg_iovlen = 1,
@@ -147,13 +142,12 @@ read_bytes(int channel, void *bytes, size_t length, GError **error)
         if (count == 0) {
             return fail(error, "read", "the front-end closed it");
         }
-        done += (size_t) count;
+        done += (size_t)count;
     }
     return TRUE;
 }
 
-gboolean
-ss_channel_read_reply(int channel, uint32_t request, uint64_t *ret_value, GError **error)
+gboolean ss_channel_read_reply(int channel, uint32_t request, uint64_t *ret_value, GError **error)
 {
     g_autofree char *reason = NULL;
     Header header;
@@ -165,8 +159,8 @@ ss_channel_read_reply(int channel, uint32_t request, uint64_t *ret_value, GError
     if (header.request != request || (header.flags & SS_CHANNEL_REPLY) == 0 ||
         header.size != sizeof(value)) {
         reason = g_strdup_printf("the message with request=%u, flags=0x%x, size=%u is no reply "
-                                 "to request %u", header.request, header.flags, header.size,
-                                 request);
+                                 "to request %u",
+                                 header.request, header.flags, header.size, request);
         return fail(error, "understand", reason);
     }
     if (!read_bytes(channel, &value, sizeof(value), error)) {

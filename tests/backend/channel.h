@@ -21,16 +21,16 @@
 /* A SHMEM_MAP or SHMEM_UNMAP as it goes over the wire. */
 typedef struct {
     uint32_t request;
-    uint32_t flags;      /* of the header */
-    uint32_t size;       /* payload bytes told and sent; beyond the fields they are zero */
+    uint32_t flags; /* of the header */
+    uint32_t size;  /* payload bytes told and sent; beyond the fields they are zero */
     uint8_t shmid;
     uint64_t fd_offset;
     uint64_t shm_offset;
     uint64_t len;
     uint64_t map_flags;
-    int fd;              /* sent `fds` times */
+    int fd; /* sent `fds` times */
     unsigned fds;
-    unsigned cut;        /* send only that many bytes of header and payload; 0: all */
+    unsigned cut; /* send only that many bytes of header and payload; 0: all */
 } SsChannelMessage;
 
 /* Sends it whole. FALSE with `error` set when the channel takes no more, or fds and size
@@ -42,5 +42,4 @@ gboolean ss_channel_send(int channel, const SsChannelMessage *message, GError **
  * it are closed. FALSE with `error` set at the end of the channel, and for a message that is
  * no such reply.
  */
-gboolean ss_channel_read_reply(int channel, uint32_t request, uint64_t *ret_value,
-                               GError **error);
+gboolean ss_channel_read_reply(int channel, uint32_t request, uint64_t *ret_value, GError **error);

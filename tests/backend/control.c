@@ -11,42 +11,39 @@
 #include <unistd.h>
 
 struct SsControl {
-    GThread *thread;  /* owned */
-    int input;        /* weak */
-    int wake;         /* weak */
-    int quit;         /* owned: an eventfd that ends the thread */
-    GMutex mutex;     /* guards what follows */
+    GThread *thread; /* owned */
+    int input;       /* weak */
+    int wake;        /* weak */
+    int quit;        /* owned: an eventfd that ends the thread */
+    GMutex mutex;    /* guards what follows */
     GCond changed;
     GPtrArray *names; /* owned, of char *: signals not yet taken */
     gboolean ended;
 };
 
-static void
-wake(int fd)
+static void wake(int fd)
 {
     /* An eventfd is only full after 2^64 - 1 wakes. */
-    (void) eventfd_write(fd, 1);
+    (void)eventfd_write(fd, 1);
 }
 
-static void
-add_signals(SsControl *control, GString *text)
+static void add_signals(SsControl *control, GString *text)
 {
     char *newline;
 
     g_mutex_lock(&control->mutex);
     while ((newline = strchr(text->str, '\n')) != NULL) {
-        size_t length = (size_t) (newline - text->str);
+        size_t length = (size_t)(newline - text->str);
 
         g_ptr_array_add(control->names, g_strndup(text->str, length));
-        g_string_erase(text, 0, (gssize) length + 1);
+        g_string_erase(text, 0, (gssize)length + 1);
     }
     g_cond_broadcast(&control->changed);
     g_mutex_unlock(&control->mutex);
     wake(control->wake);
 }
 
-static void *
-read_input(void *data)
+static void *read_input(void *data)
 {
     g_autoptr(GString) text = g_string_new(NULL);
     SsControl *control = data;
@@ -82,15 +79,13 @@ read_input(void *data)
     return NULL;
 }
 
-SsControl *
-ss_control_new(int input, int wake_fd, GError **error)
+SsControl *ss_control_new(int input, int wake_fd, GError **error)
 {
     SsControl *control;
     int quit = eventfd(0, EFD_CLOEXEC);
 
     if (quit < 0) {
-        g_set_error(error, SS_SCENARIO_ERROR, 0, "Cannot create eventfd: %s",
-                    g_strerror(errno));
+        g_set_error(error, SS_SCENARIO_ERROR, 0, "Cannot create eventfd: %s", g_strerror(errno));
         return NULL;
     }
     control = g_new0(SsControl, 1);
@@ -104,15 +99,14 @@ ss_control_new(int input, int wake_fd, GError **error)
     return control;
 }
 
-void
-ss_control_free(SsControl *control)
+void ss_control_free(SsControl *control)
 {
     if (control == NULL) {
         return;
     }
     wake(control->quit);
     g_thread_join(control->thread);
-    (void) close(control->quit);
+    (void)close(control->quit);
     g_ptr_array_unref(control->names);
     g_cond_clear(&control->changed);
     g_mutex_clear(&control->mutex);
@@ -120,8 +114,7 @@ ss_control_free(SsControl *control)
 }
 
 /* With the mutex held. */
-static gboolean
-take_locked(SsControl *control, const char *name)
+static gboolean take_locked(SsControl *control, const char *name)
 {
     for (unsigned i = 0; i < control->names->len; i++) {
         if (strcmp(g_ptr_array_index(control->names, i), name) == 0) {
@@ -132,20 +125,18 @@ take_locked(SsControl *control, const char *name)
     return FALSE;
 }
 
-gboolean
-ss_control_take(SsControl *control, const char *name, gboolean *ret_ended)
+gboolean ss_control_take(SsControl *control, const char *name, gboolean *ret_ended)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&control->mutex);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&control->mutex);
     gboolean taken = take_locked(control, name);
 
     *ret_ended = control->ended;
     return taken;
 }
 
-gboolean
-ss_control_wait(SsControl *control, const char *name)
+gboolean ss_control_wait(SsControl *control, const char *name)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&control->mutex);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&control->mutex);
 
     while (!take_locked(control, name)) {
         if (control->ended) {
@@ -156,8 +147,7 @@ ss_control_wait(SsControl *control, const char *name)
     return TRUE;
 }
 
-void
-ss_control_stop(SsControl *control)
+void ss_control_stop(SsControl *control)
 {
     g_mutex_lock(&control->mutex);
     control->ended = TRUE;
@@ -166,8 +156,7 @@ ss_control_stop(SsControl *control)
     wake(control->wake);
 }
 
-gboolean
-ss_control_tell(const char *name, GError **error)
+gboolean ss_control_tell(const char *name, GError **error)
 {
     if (printf("%s\n", name) < 0 || fflush(stdout) == EOF) {
         g_set_error(error, SS_SCENARIO_ERROR, 0, "Cannot write signal: name=\"%s\": %s", name,

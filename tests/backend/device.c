@@ -12,39 +12,37 @@
 #include <unistd.h>
 
 typedef struct {
-    int fd;           /* weak: libvhost-user's */
-    int condition;    /* poll events */
+    int fd;        /* weak: libvhost-user's */
+    int condition; /* poll events */
     vu_watch_cb call;
-    void *data;       /* weak: libvhost-user's */
+    void *data; /* weak: libvhost-user's */
 } Watch;
 
 struct SsDevice {
-    VuDev vu;                    /* first: libvhost-user's callbacks get a pointer to it */
-    const SsScenario *scenario;  /* weak */
-    SsLog *log;                  /* weak */
-    int listener;                /* weak */
-    int wake;                    /* weak */
+    VuDev vu;                   /* first: libvhost-user's callbacks get a pointer to it */
+    const SsScenario *scenario; /* weak */
+    SsLog *log;                 /* weak */
+    int listener;               /* weak */
+    int wake;                   /* weak */
     SsDeviceStarted started_call;
-    void *started_data;          /* weak */
-    GArray *watches;             /* owned, of Watch */
-    char *panic;                 /* owned: why libvhost-user gave up */
+    void *started_data; /* weak */
+    GArray *watches;    /* owned, of Watch */
+    char *panic;        /* owned: why libvhost-user gave up */
     gboolean connected;
-    gboolean closed;             /* the main channel has come to its end */
-    gboolean enabled;            /* queue 0, by SET_VRING_ENABLE */
+    gboolean closed;  /* the main channel has come to its end */
+    gboolean enabled; /* queue 0, by SET_VRING_ENABLE */
     gboolean started;
-    uint64_t seq;                /* messages of the main channel on this connection */
+    uint64_t seq; /* messages of the main channel on this connection */
     uint64_t served[SS_REQUEST_MAX];
     unsigned delay_ms[SS_REQUEST_MAX];
 };
 
-static SsDevice *
-device_of(VuDev *vu)
+static SsDevice *device_of(VuDev *vu)
 {
-    return (SsDevice *) vu;
+    return (SsDevice *)vu;
 }
 
-static void
-on_panic(VuDev *vu, const char *text)
+static void on_panic(VuDev *vu, const char *text)
 {
     SsDevice *device = device_of(vu);
 
@@ -53,8 +51,7 @@ on_panic(VuDev *vu, const char *text)
     g_strchomp(device->panic);
 }
 
-static void
-on_set_watch(VuDev *vu, int fd, int condition, vu_watch_cb call, void *data)
+static void on_set_watch(VuDev *vu, int fd, int condition, vu_watch_cb call, void *data)
 {
     GArray *watches = device_of(vu)->watches;
     Watch watch = { .fd = fd, .condition = condition, .call = call, .data = data };
@@ -63,8 +60,7 @@ on_set_watch(VuDev *vu, int fd, int condition, vu_watch_cb call, void *data)
     g_array_append_val(watches, watch);
 }
 
-static void
-on_remove_watch(VuDev *vu, int fd)
+static void on_remove_watch(VuDev *vu, int fd)
 {
     GArray *watches = device_of(vu)->watches;
 
@@ -75,14 +71,12 @@ on_remove_watch(VuDev *vu, int fd)
     }
 }
 
-static uint64_t
-on_get_features(VuDev *vu)
+static uint64_t on_get_features(VuDev *vu)
 {
     return 0; /* libvhost-user adds those of every device */
 }
 
-static void
-on_set_features(VuDev *vu, uint64_t features)
+static void on_set_features(VuDev *vu, uint64_t features)
 {
     SsLogLine *line = ss_log_begin(device_of(vu)->log, "main", "features", 0);
 
@@ -90,8 +84,7 @@ on_set_features(VuDev *vu, uint64_t features)
     ss_log_end(line);
 }
 
-static void
-on_set_protocol_features(VuDev *vu, uint64_t features)
+static void on_set_protocol_features(VuDev *vu, uint64_t features)
 {
     SsLogLine *line = ss_log_begin(device_of(vu)->log, "main", "protocol-features", 0);
 
@@ -99,8 +92,7 @@ on_set_protocol_features(VuDev *vu, uint64_t features)
     ss_log_end(line);
 }
 
-static int
-on_get_shmem_config(VuDev *vu, VhostUserShMemConfig *config)
+static int on_get_shmem_config(VuDev *vu, VhostUserShMemConfig *config)
 {
     for (unsigned i = 0; i < SS_SCENARIO_MAX_REGIONS; i++) {
         config->sizes[i] = device_of(vu)->scenario->regions[i];
@@ -109,8 +101,7 @@ on_get_shmem_config(VuDev *vu, VhostUserShMemConfig *config)
 }
 
 /* libvhost-user always offers what a scenario may want to leave out. */
-static uint64_t
-offered_protocol_features(const SsScenario *scenario)
+static uint64_t offered_protocol_features(const SsScenario *scenario)
 {
     uint64_t features = UINT64_C(1) << VHOST_USER_PROTOCOL_F_MQ |
                         UINT64_C(1) << VHOST_USER_PROTOCOL_F_BACKEND_REQ |
@@ -128,8 +119,8 @@ offered_protocol_features(const SsScenario *scenario)
     return features;
 }
 
-static void
-log_served(SsDevice *device, const char *phase, uint32_t request, const VhostUserMsg *message)
+static void log_served(SsDevice *device, const char *phase, uint32_t request,
+                       const VhostUserMsg *message)
 {
     SsLogLine *line = ss_log_begin(device->log, "main", "serve", 0);
     const char *name = ss_request_name(request);
@@ -140,23 +131,22 @@ log_served(SsDevice *device, const char *phase, uint32_t request, const VhostUse
     ss_log_number(line, "seq", device->seq);
     if (message != NULL) {
         ss_log_number(line, "size", message->size);
-        ss_log_number(line, "fds", (uint64_t) message->fd_num);
+        ss_log_number(line, "fds", (uint64_t)message->fd_num);
         ss_log_boolean(line, "need_reply", message->flags & VHOST_USER_NEED_REPLY_MASK);
     }
     ss_log_end(line);
 }
 
 /* Sees each message before libvhost-user does; nonzero: it is dealt with here. */
-static int
-on_message(VuDev *vu, VhostUserMsg *message, int *ret_reply)
+static int on_message(VuDev *vu, VhostUserMsg *message, int *ret_reply)
 {
     SsDevice *device = device_of(vu);
-    uint32_t request = (uint32_t) message->request;
+    uint32_t request = (uint32_t)message->request;
 
     device->seq++;
     log_served(device, "read", request, message);
     if (request < SS_REQUEST_MAX && device->delay_ms[request] != 0) {
-        g_usleep((gulong) device->delay_ms[request] * 1000);
+        g_usleep((gulong)device->delay_ms[request] * 1000);
     }
     /* Not libvhost-user's own note: that enables the rings before the front-end does. */
     if (request == VHOST_USER_SET_VRING_ENABLE && message->payload.state.index == 0) {
@@ -188,9 +178,8 @@ static const VuDevIface device_callbacks = {
     .get_shmem_config = on_get_shmem_config,
 };
 
-SsDevice *
-ss_device_new(const SsScenario *scenario, SsLog *log, int listener, int wake,
-              SsDeviceStarted started, void *data)
+SsDevice *ss_device_new(const SsScenario *scenario, SsLog *log, int listener, int wake,
+                        SsDeviceStarted started, void *data)
 {
     SsDevice *device = g_new0(SsDevice, 1);
 
@@ -204,8 +193,7 @@ ss_device_new(const SsScenario *scenario, SsLog *log, int listener, int wake,
     return device;
 }
 
-void
-ss_device_free(SsDevice *device)
+void ss_device_free(SsDevice *device)
 {
     if (device == NULL) {
         return;
@@ -216,8 +204,7 @@ ss_device_free(SsDevice *device)
     g_free(device);
 }
 
-gboolean
-ss_device_accept(SsDevice *device, GError **error)
+gboolean ss_device_accept(SsDevice *device, GError **error)
 {
     int sock;
 
@@ -226,7 +213,7 @@ ss_device_accept(SsDevice *device, GError **error)
     }
     if (!vu_init(&device->vu, 1, sock, on_panic, NULL, on_set_watch, on_remove_watch,
                  &device_callbacks)) {
-        (void) close(sock);
+        (void)close(sock);
         g_set_error(error, SS_SCENARIO_ERROR, 0, "Cannot start libvhost-user: no memory");
         return FALSE;
     }
@@ -239,8 +226,7 @@ ss_device_accept(SsDevice *device, GError **error)
     return TRUE;
 }
 
-void
-ss_device_disconnect(SsDevice *device)
+void ss_device_disconnect(SsDevice *device)
 {
     if (device->connected) {
         vu_deinit(&device->vu);
@@ -250,8 +236,7 @@ ss_device_disconnect(SsDevice *device)
     device->started = FALSE;
 }
 
-static void
-note_closed(SsDevice *device)
+static void note_closed(SsDevice *device)
 {
     if (!device->closed) {
         device->closed = TRUE;
@@ -259,8 +244,7 @@ note_closed(SsDevice *device)
     }
 }
 
-static void
-note_started(SsDevice *device)
+static void note_started(SsDevice *device)
 {
     gboolean started = device->vu.vq[0].started && device->enabled;
 
@@ -275,8 +259,7 @@ note_started(SsDevice *device)
 }
 
 /* Whether the main channel is at its end; libvhost-user takes that for a request 0. */
-static gboolean
-at_end(int sock)
+static gboolean at_end(int sock)
 {
     char byte;
     ssize_t count;
@@ -287,8 +270,7 @@ at_end(int sock)
     return count == 0 || (count < 0 && errno != EAGAIN);
 }
 
-static gboolean
-dispatch(SsDevice *device, SsServeResult *ret_result, GError **error)
+static gboolean dispatch(SsDevice *device, SsServeResult *ret_result, GError **error)
 {
     uint64_t seq = device->seq;
     uint32_t request = 0;
@@ -299,7 +281,7 @@ dispatch(SsDevice *device, SsServeResult *ret_result, GError **error)
         *ret_result = SS_SERVE_CLOSED;
         return TRUE;
     }
-    (void) recv(device->vu.sock, &request, sizeof(request), MSG_PEEK | MSG_DONTWAIT);
+    (void)recv(device->vu.sock, &request, sizeof(request), MSG_PEEK | MSG_DONTWAIT);
     good = vu_dispatch(&device->vu);
     if (device->vu.broken || !good) {
         g_set_error(error, SS_SCENARIO_ERROR, 0, "Cannot serve main channel: %s",
@@ -316,29 +298,26 @@ dispatch(SsDevice *device, SsServeResult *ret_result, GError **error)
 }
 
 /* Waits for one of the device's descriptors; `polled` has room for all. */
-static gboolean
-wait_for_one(SsDevice *device, struct pollfd *polled, unsigned count, int timeout_ms,
-             int *ret_ready, GError **error)
+static gboolean wait_for_one(SsDevice *device, struct pollfd *polled, unsigned count,
+                             int timeout_ms, int *ret_ready, GError **error)
 {
     uint64_t begin = ss_now_ns();
     int left_ms = timeout_ms;
 
     while ((*ret_ready = poll(polled, count, left_ms)) < 0) {
         if (errno != EINTR) {
-            g_set_error(error, SS_SCENARIO_ERROR, 0, "Cannot poll channels: %s",
-                        g_strerror(errno));
+            g_set_error(error, SS_SCENARIO_ERROR, 0, "Cannot poll channels: %s", g_strerror(errno));
             return FALSE;
         }
         if (timeout_ms >= 0) {
-            left_ms = MAX(0, timeout_ms - (int) ((ss_now_ns() - begin) / 1000000));
+            left_ms = MAX(0, timeout_ms - (int)((ss_now_ns() - begin) / 1000000));
         }
     }
     return TRUE;
 }
 
-gboolean
-ss_device_serve(SsDevice *device, int timeout_ms, gboolean watch_backend,
-                SsServeResult *ret_result, GError **error)
+gboolean ss_device_serve(SsDevice *device, int timeout_ms, gboolean watch_backend,
+                         SsServeResult *ret_result, GError **error)
 {
     unsigned count = 3 + device->watches->len;
     g_autofree struct pollfd *polled = g_new0(struct pollfd, count);
@@ -349,14 +328,14 @@ ss_device_serve(SsDevice *device, int timeout_ms, gboolean watch_backend,
         *ret_result = SS_SERVE_CLOSED;
         return TRUE;
     }
-    polled[0] = (struct pollfd) { .fd = device->wake, .events = POLLIN };
-    polled[1] = (struct pollfd) { .fd = device->vu.sock, .events = POLLIN };
-    polled[2] = (struct pollfd) { .fd = watch_backend ? device->vu.backend_fd : -1,
-                                  .events = POLLIN };
+    polled[0] = (struct pollfd){ .fd = device->wake, .events = POLLIN };
+    polled[1] = (struct pollfd){ .fd = device->vu.sock, .events = POLLIN };
+    polled[2] =
+        (struct pollfd){ .fd = watch_backend ? device->vu.backend_fd : -1, .events = POLLIN };
     for (unsigned i = 0; i < device->watches->len; i++) {
         const Watch *watch = &g_array_index(device->watches, Watch, i);
 
-        polled[3 + i] = (struct pollfd) { .fd = watch->fd, .events = (short) watch->condition };
+        polled[3 + i] = (struct pollfd){ .fd = watch->fd, .events = (short)watch->condition };
     }
     if (!wait_for_one(device, polled, count, timeout_ms, &ready, error)) {
         return FALSE;
@@ -366,7 +345,7 @@ ss_device_serve(SsDevice *device, int timeout_ms, gboolean watch_backend,
         return TRUE;
     }
     if (polled[0].revents != 0) {
-        (void) eventfd_read(device->wake, &wakes);
+        (void)eventfd_read(device->wake, &wakes);
         *ret_result = SS_SERVE_WOKEN;
         return TRUE;
     }
@@ -390,9 +369,8 @@ ss_device_serve(SsDevice *device, int timeout_ms, gboolean watch_backend,
     return TRUE;
 }
 
-gboolean
-ss_device_peek(SsDevice *device, uint32_t *ret_request, SsServeResult *ret_result,
-               GError **error)
+gboolean ss_device_peek(SsDevice *device, uint32_t *ret_request, SsServeResult *ret_result,
+                        GError **error)
 {
     struct pollfd polled[2] = {
         { .fd = device->wake, .events = POLLIN },
@@ -409,12 +387,12 @@ ss_device_peek(SsDevice *device, uint32_t *ret_request, SsServeResult *ret_resul
         return FALSE;
     }
     if (polled[0].revents != 0) {
-        (void) eventfd_read(device->wake, &wakes);
+        (void)eventfd_read(device->wake, &wakes);
         *ret_result = SS_SERVE_WOKEN;
         return TRUE;
     }
     if (recv(device->vu.sock, ret_request, sizeof(*ret_request), MSG_PEEK | MSG_WAITALL) !=
-        (ssize_t) sizeof(*ret_request)) {
+        (ssize_t)sizeof(*ret_request)) {
         note_closed(device);
         *ret_result = SS_SERVE_CLOSED;
         return TRUE;
@@ -423,72 +401,62 @@ ss_device_peek(SsDevice *device, uint32_t *ret_request, SsServeResult *ret_resul
     return TRUE;
 }
 
-gboolean
-ss_device_started(const SsDevice *device)
+gboolean ss_device_started(const SsDevice *device)
 {
     return device->started;
 }
 
-uint64_t
-ss_device_served(const SsDevice *device, uint32_t request)
+uint64_t ss_device_served(const SsDevice *device, uint32_t request)
 {
     return device->served[request];
 }
 
-void
-ss_device_delay(SsDevice *device, uint32_t request, unsigned delay_ms)
+void ss_device_delay(SsDevice *device, uint32_t request, unsigned delay_ms)
 {
     device->delay_ms[request] = delay_ms;
 }
 
-void
-ss_device_close_main(SsDevice *device)
+void ss_device_close_main(SsDevice *device)
 {
     if (device->connected && device->vu.sock >= 0) {
-        (void) close(device->vu.sock);
+        (void)close(device->vu.sock);
         device->vu.sock = -1;
     }
     note_closed(device);
 }
 
-void
-ss_device_close_backend(SsDevice *device)
+void ss_device_close_backend(SsDevice *device)
 {
     if (device->connected && device->vu.backend_fd >= 0) {
-        (void) close(device->vu.backend_fd);
+        (void)close(device->vu.backend_fd);
         device->vu.backend_fd = -1;
     }
 }
 
-void
-ss_device_shutdown_backend(SsDevice *device)
+void ss_device_shutdown_backend(SsDevice *device)
 {
     if (device->connected && device->vu.backend_fd >= 0) {
-        (void) shutdown(device->vu.backend_fd, SHUT_RDWR);
+        (void)shutdown(device->vu.backend_fd, SHUT_RDWR);
     }
 }
 
-int
-ss_device_backend_fd(const SsDevice *device)
+int ss_device_backend_fd(const SsDevice *device)
 {
     return device->connected ? device->vu.backend_fd : -1;
 }
 
-gboolean
-ss_device_negotiated(const SsDevice *device, unsigned bit)
+gboolean ss_device_negotiated(const SsDevice *device, unsigned bit)
 {
     return device->connected && (device->vu.protocol_features >> bit & 1) != 0;
 }
 
-gboolean
-ss_device_library_map(SsDevice *device, uint8_t shmid, uint64_t fd_offset, uint64_t shm_offset,
-                      uint64_t len, uint64_t flags, int fd)
+gboolean ss_device_library_map(SsDevice *device, uint8_t shmid, uint64_t fd_offset,
+                               uint64_t shm_offset, uint64_t len, uint64_t flags, int fd)
 {
     return vu_shmem_map(&device->vu, shmid, fd_offset, shm_offset, len, flags, fd);
 }
 
-gboolean
-ss_device_library_unmap(SsDevice *device, uint8_t shmid, uint64_t shm_offset, uint64_t len)
+gboolean ss_device_library_unmap(SsDevice *device, uint8_t shmid, uint64_t shm_offset, uint64_t len)
 {
     return vu_shmem_unmap(&device->vu, shmid, shm_offset, len);
 }

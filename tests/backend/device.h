@@ -12,7 +12,7 @@
 typedef struct SsDevice SsDevice;
 
 typedef enum {
-    SS_SERVE_DONE,    /* a message or a kick was dealt with */
+    SS_SERVE_DONE, /* a message or a kick was dealt with */
     SS_SERVE_TIMEOUT,
     SS_SERVE_CLOSED,  /* the front-end closed the main channel, or we did */
     SS_SERVE_WOKEN,   /* the wake eventfd was written */

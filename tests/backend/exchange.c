@@ -4,9 +4,9 @@
 #include <sys/ioctl.h>
 
 struct SsExchanges {
-    SsDevice *device;    /* weak */
-    SsLog *log;          /* weak */
-    GMutex mutex;        /* held for the length of an exchange; guards what follows */
+    SsDevice *device; /* weak */
+    SsLog *log;       /* weak */
+    GMutex mutex;     /* held for the length of an exchange; guards what follows */
     uint64_t seq;
     GQueue *outstanding; /* owned, of SsExchange: replies come in this order */
     uint64_t maps_ok;
@@ -16,8 +16,7 @@ struct SsExchanges {
     GHashTable *refused; /* owned: char * tag to count */
 };
 
-SsExchange *
-ss_exchange_new(const char *thread, unsigned line, const char *tag)
+SsExchange *ss_exchange_new(const char *thread, unsigned line, const char *tag)
 {
     SsExchange *exchange = g_new0(SsExchange, 1);
 
@@ -28,8 +27,7 @@ ss_exchange_new(const char *thread, unsigned line, const char *tag)
     return exchange;
 }
 
-void
-ss_exchange_free(SsExchange *exchange)
+void ss_exchange_free(SsExchange *exchange)
 {
     if (exchange == NULL) {
         return;
@@ -39,8 +37,7 @@ ss_exchange_free(SsExchange *exchange)
     g_free(exchange);
 }
 
-SsExchanges *
-ss_exchanges_new(SsDevice *device, SsLog *log)
+SsExchanges *ss_exchanges_new(SsDevice *device, SsLog *log)
 {
     SsExchanges *exchanges = g_new0(SsExchanges, 1);
 
@@ -52,39 +49,35 @@ ss_exchanges_new(SsDevice *device, SsLog *log)
     return exchanges;
 }
 
-void
-ss_exchanges_free(SsExchanges *exchanges)
+void ss_exchanges_free(SsExchanges *exchanges)
 {
     if (exchanges == NULL) {
         return;
     }
-    g_queue_free_full(exchanges->outstanding, (GDestroyNotify) ss_exchange_free);
+    g_queue_free_full(exchanges->outstanding, (GDestroyNotify)ss_exchange_free);
     g_hash_table_unref(exchanges->refused);
     g_mutex_clear(&exchanges->mutex);
     g_free(exchanges);
 }
 
-void
-ss_exchanges_restart(SsExchanges *exchanges)
+void ss_exchanges_restart(SsExchanges *exchanges)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&exchanges->mutex);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&exchanges->mutex);
 
     exchanges->seq = 0;
     exchanges->lost += exchanges->outstanding->length;
-    g_queue_clear_full(exchanges->outstanding, (GDestroyNotify) ss_exchange_free);
+    g_queue_clear_full(exchanges->outstanding, (GDestroyNotify)ss_exchange_free);
 }
 
-static gboolean
-needs_reply(const SsExchange *exchange)
+static gboolean needs_reply(const SsExchange *exchange)
 {
     return (exchange->message.flags & SS_CHANNEL_NEED_REPLY) != 0;
 }
 
-static SsLogLine *
-begin_line(SsExchanges *exchanges, const SsExchange *exchange, const char *phase)
+static SsLogLine *begin_line(SsExchanges *exchanges, const SsExchange *exchange, const char *phase)
 {
-    SsLogLine *line = ss_log_begin(exchanges->log, exchange->thread,
-                                   exchange->is_map ? "map" : "unmap", 0);
+    SsLogLine *line =
+        ss_log_begin(exchanges->log, exchange->thread, exchange->is_map ? "map" : "unmap", 0);
 
     ss_log_string(line, "phase", phase);
     ss_log_number(line, "seq", exchange->seq);
@@ -108,8 +101,8 @@ begin_line(SsExchanges *exchanges, const SsExchange *exchange, const char *phase
 }
 
 /* Counts an answer and compares it with what was expected. */
-static gboolean
-judge(SsExchanges *exchanges, const SsExchange *exchange, gboolean good, GError **error)
+static gboolean judge(SsExchanges *exchanges, const SsExchange *exchange, gboolean good,
+                      GError **error)
 {
     if (good) {
         if (exchange->is_map) {
@@ -136,8 +129,7 @@ judge(SsExchanges *exchanges, const SsExchange *exchange, gboolean good, GError 
 }
 
 /* libvhost-user sends what a back-end would; all else takes our own framing. */
-static gboolean
-fits_library(const SsExchanges *exchanges, const SsExchange *exchange)
+static gboolean fits_library(const SsExchanges *exchanges, const SsExchange *exchange)
 {
     const SsChannelMessage *message = &exchange->message;
     gboolean negotiated = ss_device_negotiated(exchanges->device, SS_PROTOCOL_REPLY_ACK);
@@ -155,8 +147,8 @@ fits_library(const SsExchanges *exchanges, const SsExchange *exchange)
            message->fd_offset == 0 && message->map_flags == 0;
 }
 
-static gboolean
-perform_by_library(SsExchanges *exchanges, const SsExchange *exchange, GError **error)
+static gboolean perform_by_library(SsExchanges *exchanges, const SsExchange *exchange,
+                                   GError **error)
 {
     const SsChannelMessage *message = &exchange->message;
     SsLogLine *line;
@@ -173,7 +165,8 @@ perform_by_library(SsExchanges *exchanges, const SsExchange *exchange, GError **
     if (!needs_reply(exchange)) {
         exchanges->unanswered++;
         if (!good) {
-            g_set_error(error, SS_SCENARIO_ERROR, 0, "Cannot write to back-end channel: "
+            g_set_error(error, SS_SCENARIO_ERROR, 0,
+                        "Cannot write to back-end channel: "
                         "libvhost-user gave up");
         }
         return good;
@@ -189,19 +182,18 @@ perform_by_library(SsExchanges *exchanges, const SsExchange *exchange, GError **
 }
 
 /* Reads the reply of the oldest outstanding exchange. With the mutex held. */
-static gboolean
-read_oldest(SsExchanges *exchanges, GError **error)
+static gboolean read_oldest(SsExchanges *exchanges, GError **error)
 {
     g_autoptr(SsExchange) exchange = g_queue_peek_head(exchanges->outstanding);
     SsLogLine *line;
     uint64_t value;
 
-    if (!ss_channel_read_reply(ss_device_backend_fd(exchanges->device),
-                               exchange->message.request, &value, error)) {
-        (void) g_steal_pointer(&exchange); /* it stays outstanding */
+    if (!ss_channel_read_reply(ss_device_backend_fd(exchanges->device), exchange->message.request,
+                               &value, error)) {
+        (void)g_steal_pointer(&exchange); /* it stays outstanding */
         return FALSE;
     }
-    (void) g_queue_pop_head(exchanges->outstanding);
+    (void)g_queue_pop_head(exchanges->outstanding);
     line = begin_line(exchanges, exchange, "replied");
     ss_log_number(line, "value", value);
     ss_log_end(line);
@@ -209,8 +201,7 @@ read_oldest(SsExchanges *exchanges, GError **error)
 }
 
 /* Serves the main channel until the back-end channel has something to read. */
-static gboolean
-serve_until_reply(SsExchanges *exchanges, GError **error)
+static gboolean serve_until_reply(SsExchanges *exchanges, GError **error)
 {
     SsServeResult result = SS_SERVE_DONE;
 
@@ -227,11 +218,10 @@ serve_until_reply(SsExchanges *exchanges, GError **error)
     return TRUE;
 }
 
-gboolean
-ss_exchanges_perform(SsExchanges *exchanges, SsExchange *taken, GError **error)
+gboolean ss_exchanges_perform(SsExchanges *exchanges, SsExchange *taken, GError **error)
 {
     g_autoptr(SsExchange) exchange = taken;
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&exchanges->mutex);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&exchanges->mutex);
     SsWait wait = exchange->wait;
 
     if (ss_device_backend_fd(exchanges->device) < 0) {
@@ -271,10 +261,9 @@ ss_exchanges_perform(SsExchanges *exchanges, SsExchange *taken, GError **error)
     return TRUE;
 }
 
-gboolean
-ss_exchanges_collect(SsExchanges *exchanges, GError **error)
+gboolean ss_exchanges_collect(SsExchanges *exchanges, GError **error)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&exchanges->mutex);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&exchanges->mutex);
 
     while (exchanges->outstanding->length > 0) {
         if (!read_oldest(exchanges, error)) {
@@ -284,22 +273,21 @@ ss_exchanges_collect(SsExchanges *exchanges, GError **error)
     return TRUE;
 }
 
-gboolean
-ss_exchanges_finish(SsExchanges *exchanges, SsLogLine *line, GError **error)
+gboolean ss_exchanges_finish(SsExchanges *exchanges, SsLogLine *line, GError **error)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&exchanges->mutex);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&exchanges->mutex);
     int channel = ss_device_backend_fd(exchanges->device);
     int unread = 0;
 
     if (channel >= 0 && exchanges->outstanding->length == 0) {
-        (void) ioctl(channel, FIONREAD, &unread);
+        (void)ioctl(channel, FIONREAD, &unread);
     }
     ss_log_number(line, "maps_ok", exchanges->maps_ok);
     ss_log_number(line, "unmaps_ok", exchanges->unmaps_ok);
     ss_log_counts(line, "refused", exchanges->refused);
     ss_log_number(line, "unanswered", exchanges->unanswered);
     ss_log_number(line, "outstanding", exchanges->outstanding->length + exchanges->lost);
-    ss_log_number(line, "unsolicited", (uint64_t) unread);
+    ss_log_number(line, "unsolicited", (uint64_t)unread);
     if (unread > 0) {
         g_set_error(error, SS_SCENARIO_ERROR, 0,
                     "%d bytes that nobody asked for lie in the back-end channel", unread);

@@ -20,15 +20,15 @@ typedef enum {
 typedef struct {
     SsChannelMessage message; /* flags and NEED_REPLY are filled in */
     gboolean is_map;
-    gboolean ask_reply;       /* has an effect only where REPLY_ACK is negotiated */
-    gboolean raw;             /* own framing, even where libvhost-user could send it */
+    gboolean ask_reply; /* has an effect only where REPLY_ACK is negotiated */
+    gboolean raw;       /* own framing, even where libvhost-user could send it */
     SsWait wait;
     SsExpect expect;
     unsigned line;
-    uint64_t ino;             /* of the file, 0: none */
-    char *tag;                /* owned, may be NULL */
-    char *thread;             /* owned */
-    uint64_t seq;             /* filled in */
+    uint64_t ino; /* of the file, 0: none */
+    char *tag;    /* owned, may be NULL */
+    char *thread; /* owned */
+    uint64_t seq; /* filled in */
 } SsExchange;
 
 SsExchange *ss_exchange_new(const char *thread, unsigned line, const char *tag);

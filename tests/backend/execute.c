@@ -6,11 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static gboolean
-fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static gboolean fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-static gboolean
-fail(GError **error, const char *format, ...)
+static gboolean fail(GError **error, const char *format, ...)
 {
     va_list args;
 
@@ -22,8 +20,8 @@ fail(GError **error, const char *format, ...)
     return FALSE;
 }
 
-static gboolean
-evaluate(const SsExecutor *executor, const SsExpr *expr, uint64_t *ret_value, GError **error)
+static gboolean evaluate(const SsExecutor *executor, const SsExpr *expr, uint64_t *ret_value,
+                         GError **error)
 {
     if (!ss_expr_eval(expr, executor->loops, ret_value)) {
         return fail(error, "a number divides by zero");
@@ -32,23 +30,22 @@ evaluate(const SsExecutor *executor, const SsExpr *expr, uint64_t *ret_value, GE
 }
 
 /* As evaluate(), for a value with a limit of its own. */
-static gboolean
-evaluate_up_to(const SsExecutor *executor, const SsExpr *expr, uint64_t maximum,
-               const char *what, uint64_t *ret_value, GError **error)
+static gboolean evaluate_up_to(const SsExecutor *executor, const SsExpr *expr, uint64_t maximum,
+                               const char *what, uint64_t *ret_value, GError **error)
 {
     if (!evaluate(executor, expr, ret_value, error)) {
         return FALSE;
     }
     if (*ret_value > maximum) {
-        return fail(error, "%s %" G_GUINT64_FORMAT " is above %" G_GUINT64_FORMAT, what,
-                    *ret_value, maximum);
+        return fail(error, "%s %" G_GUINT64_FORMAT " is above %" G_GUINT64_FORMAT, what, *ret_value,
+                    maximum);
     }
     return TRUE;
 }
 
 /* Serves one thing of the main channel, which has to stay open. */
-static gboolean
-serve_open(SsExecutor *executor, int timeout_ms, SsServeResult *ret_result, GError **error)
+static gboolean serve_open(SsExecutor *executor, int timeout_ms, SsServeResult *ret_result,
+                           GError **error)
 {
     if (!ss_device_serve(executor->run->device, timeout_ms, FALSE, ret_result, error) ||
         !ss_run_check(executor->run, error)) {
@@ -60,8 +57,7 @@ serve_open(SsExecutor *executor, int timeout_ms, SsServeResult *ret_result, GErr
     return TRUE;
 }
 
-gboolean
-ss_execute_until_close(SsExecutor *executor, GError **error)
+gboolean ss_execute_until_close(SsExecutor *executor, GError **error)
 {
     SsServeResult result = SS_SERVE_DONE;
 
@@ -74,8 +70,7 @@ ss_execute_until_close(SsExecutor *executor, GError **error)
     return TRUE;
 }
 
-static gboolean
-serve_until_started(SsExecutor *executor, gboolean started, GError **error)
+static gboolean serve_until_started(SsExecutor *executor, gboolean started, GError **error)
 {
     SsServeResult result;
 
@@ -87,8 +82,7 @@ serve_until_started(SsExecutor *executor, gboolean started, GError **error)
     return TRUE;
 }
 
-static gboolean
-serve_until_request(SsExecutor *executor, uint32_t request, GError **error)
+static gboolean serve_until_request(SsExecutor *executor, uint32_t request, GError **error)
 {
     uint64_t before = ss_device_served(executor->run->device, request);
     SsServeResult result;
@@ -101,8 +95,7 @@ serve_until_request(SsExecutor *executor, uint32_t request, GError **error)
     return TRUE;
 }
 
-static gboolean
-serve_idle(SsExecutor *executor, const SsStatement *statement, GError **error)
+static gboolean serve_idle(SsExecutor *executor, const SsStatement *statement, GError **error)
 {
     SsServeResult result = SS_SERVE_DONE;
     uint64_t idle_ms;
@@ -111,7 +104,7 @@ serve_idle(SsExecutor *executor, const SsStatement *statement, GError **error)
         return FALSE;
     }
     while (result != SS_SERVE_TIMEOUT) {
-        if (!serve_open(executor, (int) idle_ms, &result, error)) {
+        if (!serve_open(executor, (int)idle_ms, &result, error)) {
             return FALSE;
         }
     }
@@ -119,8 +112,7 @@ serve_idle(SsExecutor *executor, const SsStatement *statement, GError **error)
 }
 
 /* Serves what comes, up to the request that is left unread. */
-static gboolean
-await_request(SsExecutor *executor, const SsStatement *statement, GError **error)
+static gboolean await_request(SsExecutor *executor, const SsStatement *statement, GError **error)
 {
     SsServeResult result;
     uint32_t request = 0;
@@ -142,8 +134,7 @@ await_request(SsExecutor *executor, const SsStatement *statement, GError **error
     }
 }
 
-static gboolean
-await_signal(SsExecutor *executor, const SsStatement *statement, GError **error)
+static gboolean await_signal(SsExecutor *executor, const SsStatement *statement, GError **error)
 {
     SsControl *control = executor->run->control;
     gboolean ended = FALSE;
@@ -166,8 +157,7 @@ await_signal(SsExecutor *executor, const SsStatement *statement, GError **error)
     return TRUE;
 }
 
-static gboolean
-await_thread(SsExecutor *executor, const SsStatement *statement, GError **error)
+static gboolean await_thread(SsExecutor *executor, const SsStatement *statement, GError **error)
 {
     SsServeResult result;
 
@@ -180,9 +170,9 @@ await_thread(SsExecutor *executor, const SsStatement *statement, GError **error)
 }
 
 /* A number of a map or unmap, or `otherwise` when it was not given. */
-static gboolean
-shmem_number(const SsExecutor *executor, const SsShmemStatement *shmem, SsShmemNumber which,
-             uint64_t otherwise, uint64_t *ret_value, GError **error)
+static gboolean shmem_number(const SsExecutor *executor, const SsShmemStatement *shmem,
+                             SsShmemNumber which, uint64_t otherwise, uint64_t *ret_value,
+                             GError **error)
 {
     static const struct {
         const char *name;
@@ -207,13 +197,11 @@ shmem_number(const SsExecutor *executor, const SsShmemStatement *shmem, SsShmemN
                           limits[which].name, ret_value, error);
 }
 
-static gboolean
-execute_shmem(SsExecutor *executor, const SsStatement *statement, GError **error)
+static gboolean execute_shmem(SsExecutor *executor, const SsStatement *statement, GError **error)
 {
     const SsShmemStatement *shmem = statement->shmem;
     gboolean is_map = statement->kind == SS_STATEMENT_MAP;
-    g_autoptr(SsExchange) exchange = ss_exchange_new(executor->name, statement->line,
-                                                     shmem->tag);
+    g_autoptr(SsExchange) exchange = ss_exchange_new(executor->name, statement->line, shmem->tag);
     const uint64_t otherwise[SS_SHMEM_NUMBERS] = {
         [SS_SHMEM_FLAGS] = is_map && !shmem->read_only ? 1 : 0,
         [SS_SHMEM_FDS] = is_map ? 1 : 0,
@@ -227,17 +215,17 @@ execute_shmem(SsExecutor *executor, const SsStatement *statement, GError **error
             return FALSE;
         }
     }
-    exchange->message = (SsChannelMessage) {
-        .request = (uint32_t) numbers[SS_SHMEM_REQUEST],
-        .size = (uint32_t) numbers[SS_SHMEM_SIZE],
-        .shmid = (uint8_t) numbers[SS_SHMEM_SHMID],
+    exchange->message = (SsChannelMessage){
+        .request = (uint32_t)numbers[SS_SHMEM_REQUEST],
+        .size = (uint32_t)numbers[SS_SHMEM_SIZE],
+        .shmid = (uint8_t)numbers[SS_SHMEM_SHMID],
         .fd_offset = numbers[SS_SHMEM_FD_OFFSET],
         .shm_offset = numbers[SS_SHMEM_SHM_OFFSET],
         .len = numbers[SS_SHMEM_LEN],
         .map_flags = numbers[SS_SHMEM_FLAGS],
         .fd = -1,
-        .fds = (unsigned) numbers[SS_SHMEM_FDS],
-        .cut = (unsigned) numbers[SS_SHMEM_CUT],
+        .fds = (unsigned)numbers[SS_SHMEM_FDS],
+        .cut = (unsigned)numbers[SS_SHMEM_CUT],
     };
     if (shmem->file >= 0) {
         const SsRunFile *file = &g_array_index(executor->run->files, SsRunFile, shmem->file);
@@ -250,14 +238,14 @@ execute_shmem(SsExecutor *executor, const SsStatement *statement, GError **error
     exchange->is_map = is_map;
     exchange->ask_reply = !shmem->no_reply;
     exchange->raw = shmem->raw;
-    exchange->wait = shmem->no_wait ? SS_WAIT_LATER
-                                    : shmem->serving ? SS_WAIT_SERVING : SS_WAIT_NOW;
+    exchange->wait = shmem->no_wait   ? SS_WAIT_LATER
+                     : shmem->serving ? SS_WAIT_SERVING
+                                      : SS_WAIT_NOW;
     exchange->expect = shmem->expect;
     return ss_exchanges_perform(executor->run->exchanges, g_steal_pointer(&exchange), error);
 }
 
-static gboolean
-execute_repeat(SsExecutor *executor, const SsStatement *statement, GError **error)
+static gboolean execute_repeat(SsExecutor *executor, const SsStatement *statement, GError **error)
 {
     uint64_t count;
 
@@ -276,8 +264,7 @@ execute_repeat(SsExecutor *executor, const SsStatement *statement, GError **erro
 }
 
 /* Writes or compares 64 bits of a file, in the host's byte order. */
-static gboolean
-execute_word(SsExecutor *executor, const SsStatement *statement, GError **error)
+static gboolean execute_word(SsExecutor *executor, const SsStatement *statement, GError **error)
 {
     const SsRunFile *file = &g_array_index(executor->run->files, SsRunFile, statement->file);
     uint64_t offset;
@@ -289,35 +276,35 @@ execute_word(SsExecutor *executor, const SsStatement *statement, GError **error)
         return FALSE;
     }
     if (statement->kind == SS_STATEMENT_WRITE) {
-        if (pwrite(file->fd, &value, sizeof(value), (off_t) offset) != sizeof(value)) {
+        if (pwrite(file->fd, &value, sizeof(value), (off_t)offset) != sizeof(value)) {
             return fail(error, "cannot write the file: %s", g_strerror(errno));
         }
         return TRUE;
     }
-    if (pread(file->fd, &found, sizeof(found), (off_t) offset) != sizeof(found)) {
+    if (pread(file->fd, &found, sizeof(found), (off_t)offset) != sizeof(found)) {
         return fail(error, "the file has no 64 bits at 0x%" G_GINT64_MODIFIER "x", offset);
     }
     if (found != value) {
-        return fail(error, "the file has 0x%" G_GINT64_MODIFIER "x at 0x%" G_GINT64_MODIFIER
-                    "x, not 0x%" G_GINT64_MODIFIER "x", found, offset, value);
+        return fail(error,
+                    "the file has 0x%" G_GINT64_MODIFIER "x at 0x%" G_GINT64_MODIFIER
+                    "x, not 0x%" G_GINT64_MODIFIER "x",
+                    found, offset, value);
     }
     return TRUE;
 }
 
-static gboolean
-execute_delay(SsExecutor *executor, const SsStatement *statement, GError **error)
+static gboolean execute_delay(SsExecutor *executor, const SsStatement *statement, GError **error)
 {
     uint64_t delay_ms;
 
     if (!evaluate_up_to(executor, statement->first, G_MAXINT, "time", &delay_ms, error)) {
         return FALSE;
     }
-    ss_device_delay(executor->run->device, statement->request, (unsigned) delay_ms);
+    ss_device_delay(executor->run->device, statement->request, (unsigned)delay_ms);
     return TRUE;
 }
 
-static gboolean
-execute_reconnect(SsExecutor *executor, GError **error)
+static gboolean execute_reconnect(SsExecutor *executor, GError **error)
 {
     SsRun *run = executor->run;
     const char *unfinished = ss_run_unfinished_thread(run);
@@ -330,11 +317,10 @@ execute_reconnect(SsExecutor *executor, GError **error)
     return ss_device_accept(run->device, error);
 }
 
-static void
-log_statement(SsExecutor *executor, const SsStatement *statement)
+static void log_statement(SsExecutor *executor, const SsStatement *statement)
 {
-    SsLogLine *line = ss_log_begin(executor->run->log, executor->name,
-                                   ss_statement_word(statement), 0);
+    SsLogLine *line =
+        ss_log_begin(executor->run->log, executor->name, ss_statement_word(statement), 0);
 
     ss_log_number(line, "line", statement->line);
     if (statement->name != NULL) {
@@ -343,8 +329,8 @@ log_statement(SsExecutor *executor, const SsStatement *statement)
     ss_log_end(line);
 }
 
-static gboolean
-execute_statement(SsExecutor *executor, const SsStatement *statement, GError **error)
+static gboolean execute_statement(SsExecutor *executor, const SsStatement *statement,
+                                  GError **error)
 {
     SsRun *run = executor->run;
 
@@ -393,7 +379,7 @@ execute_statement(SsExecutor *executor, const SsStatement *statement, GError **e
         return execute_reconnect(executor, error);
     case SS_STATEMENT_KILL:
         log_statement(executor, statement);
-        (void) kill(getpid(), SIGKILL);
+        (void)kill(getpid(), SIGKILL);
         return fail(error, "SIGKILL did not kill");
     case SS_STATEMENT_EXIT:
         executor->exited = TRUE;
@@ -402,8 +388,7 @@ execute_statement(SsExecutor *executor, const SsStatement *statement, GError **e
     g_assert_not_reached();
 }
 
-gboolean
-ss_execute(SsExecutor *executor, const GPtrArray *body, GError **error)
+gboolean ss_execute(SsExecutor *executor, const GPtrArray *body, GError **error)
 {
     for (unsigned i = 0; i < body->len && !executor->exited; i++) {
         const SsStatement *statement = g_ptr_array_index(body, i);
@@ -420,8 +405,8 @@ ss_execute(SsExecutor *executor, const GPtrArray *body, GError **error)
         }
         g_set_error(error, SS_SCENARIO_ERROR, 0,
                     "Scenario failed: file=\"%s\", line=%u, statement=\"%s\", thread=\"%s\": %s",
-                    executor->run->scenario->path, statement->line,
-                    ss_statement_word(statement), executor->name, reason->message);
+                    executor->run->scenario->path, statement->line, ss_statement_word(statement),
+                    executor->name, reason->message);
         return FALSE;
     }
     return TRUE;

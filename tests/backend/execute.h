@@ -29,12 +29,12 @@ typedef struct {
 } SsRun;
 
 typedef struct {
-    SsRun *run;                         /* weak */
-    const char *name;                   /* weak */
+    SsRun *run;       /* weak */
+    const char *name; /* weak */
     uint64_t loops[SS_SCENARIO_MAX_LOOPS];
-    unsigned depth;                     /* of loops */
+    unsigned depth; /* of loops */
     gboolean is_main;
-    gboolean exited;                    /* an `exit` was reached */
+    gboolean exited; /* an `exit` was reached */
 } SsExecutor;
 
 typedef struct {

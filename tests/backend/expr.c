@@ -33,8 +33,7 @@ typedef struct {
 
 static SsExpr *read_sum(Reader *reader);
 
-void
-ss_expr_free(SsExpr *expr)
+void ss_expr_free(SsExpr *expr)
 {
     if (expr == NULL) {
         return;
@@ -44,11 +43,9 @@ ss_expr_free(SsExpr *expr)
     g_free(expr);
 }
 
-static void
-fail(Reader *reader, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static void fail(Reader *reader, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-static void
-fail(Reader *reader, const char *format, ...)
+static void fail(Reader *reader, const char *format, ...)
 {
     va_list args;
 
@@ -60,8 +57,7 @@ fail(Reader *reader, const char *format, ...)
     va_end(args);
 }
 
-static SsExpr *
-new_leaf(SsExprKind kind, uint64_t value)
+static SsExpr *new_leaf(SsExprKind kind, uint64_t value)
 {
     SsExpr *expr = g_new0(SsExpr, 1);
 
@@ -70,8 +66,7 @@ new_leaf(SsExprKind kind, uint64_t value)
     return expr;
 }
 
-static SsExpr *
-read_literal(Reader *reader)
+static SsExpr *read_literal(Reader *reader)
 {
     const char *start = reader->at;
     char *end = NULL;
@@ -81,7 +76,7 @@ read_literal(Reader *reader)
     errno = 0;
     value = g_ascii_strtoull(start, &end, start[0] == '0' && start[1] == 'x' ? 16 : 10);
     if (errno == ERANGE) {
-        fail(reader, "number \"%.*s\" does not fit 64 bits", (int) (end - start), start);
+        fail(reader, "number \"%.*s\" does not fit 64 bits", (int)(end - start), start);
         return NULL;
     }
     if (*end == 'K') {
@@ -94,7 +89,7 @@ read_literal(Reader *reader)
     if (shift != 0) {
         end++;
         if (value > UINT64_MAX >> shift) {
-            fail(reader, "number \"%.*s\" does not fit 64 bits", (int) (end - start), start);
+            fail(reader, "number \"%.*s\" does not fit 64 bits", (int)(end - start), start);
             return NULL;
         }
     }
@@ -106,8 +101,7 @@ read_literal(Reader *reader)
     return new_leaf(SS_EXPR_LITERAL, value << shift);
 }
 
-static SsExpr *
-read_variable(Reader *reader)
+static SsExpr *read_variable(Reader *reader)
 {
     const char *start = reader->at + 1;
     size_t length = 0;
@@ -126,12 +120,11 @@ read_variable(Reader *reader)
         }
         i--;
     }
-    fail(reader, "no loop variable \"$%.*s\" here", (int) length, start);
+    fail(reader, "no loop variable \"$%.*s\" here", (int)length, start);
     return NULL;
 }
 
-static SsExpr *
-read_operand(Reader *reader)
+static SsExpr *read_operand(Reader *reader)
 {
     SsExpr *expr;
 
@@ -142,8 +135,10 @@ read_operand(Reader *reader)
         return read_variable(reader);
     }
     if (*reader->at != '(') {
-        fail(reader, *reader->at == '\0' ? "a number is missing at the end"
-                                         : "a number is expected at \"%s\"", reader->at);
+        fail(reader,
+             *reader->at == '\0' ? "a number is missing at the end"
+                                 : "a number is expected at \"%s\"",
+             reader->at);
         return NULL;
     }
     if (++reader->depth > MAX_DEPTH) {
@@ -165,8 +160,8 @@ read_operand(Reader *reader)
 }
 
 /* Joins `left` (taken) with the operand that `read` delivers. */
-static SsExpr *
-read_right(Reader *reader, SsExprKind kind, SsExpr *left, SsExpr *(*read)(Reader *reader))
+static SsExpr *read_right(Reader *reader, SsExprKind kind, SsExpr *left,
+                          SsExpr *(*read)(Reader *reader))
 {
     g_autoptr(SsExpr) owned = left;
     SsExpr *right;
@@ -183,8 +178,7 @@ read_right(Reader *reader, SsExprKind kind, SsExpr *left, SsExpr *(*read)(Reader
     return expr;
 }
 
-static SsExpr *
-read_product(Reader *reader)
+static SsExpr *read_product(Reader *reader)
 {
     SsExpr *expr = read_operand(reader);
 
@@ -202,8 +196,7 @@ read_product(Reader *reader)
     return expr;
 }
 
-static SsExpr *
-read_sum(Reader *reader)
+static SsExpr *read_sum(Reader *reader)
 {
     SsExpr *expr = read_product(reader);
 
@@ -219,8 +212,7 @@ read_sum(Reader *reader)
     return expr;
 }
 
-SsExpr *
-ss_expr_parse(const char *text, const GPtrArray *variables, char **ret_reason)
+SsExpr *ss_expr_parse(const char *text, const GPtrArray *variables, char **ret_reason)
 {
     Reader reader = { .at = text, .variables = variables };
     g_autoptr(SsExpr) expr = read_sum(&reader);
@@ -235,8 +227,7 @@ ss_expr_parse(const char *text, const GPtrArray *variables, char **ret_reason)
     return g_steal_pointer(&expr);
 }
 
-gboolean
-ss_expr_eval(const SsExpr *expr, const uint64_t *values, uint64_t *ret_value)
+gboolean ss_expr_eval(const SsExpr *expr, const uint64_t *values, uint64_t *ret_value)
 {
     uint64_t left;
     uint64_t right;

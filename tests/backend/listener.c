@@ -10,16 +10,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static gboolean
-fail_listen(const char *path, GError **error)
+static gboolean fail_listen(const char *path, GError **error)
 {
     g_set_error(error, SS_SCENARIO_ERROR, 0, "Cannot listen: path=\"%s\": %s", path,
                 g_strerror(errno));
     return FALSE;
 }
 
-gboolean
-ss_listener_open(const char *path, int *ret_listener, GError **error)
+gboolean ss_listener_open(const char *path, int *ret_listener, GError **error)
 {
     g_autofree char *new_path = g_strdup_printf("%s.new", path);
     struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -29,25 +27,24 @@ ss_listener_open(const char *path, int *ret_listener, GError **error)
         errno = ENAMETOOLONG;
         return fail_listen(path, error);
     }
-    (void) g_strlcpy(address.sun_path, new_path, sizeof(address.sun_path));
+    (void)g_strlcpy(address.sun_path, new_path, sizeof(address.sun_path));
     listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (listener < 0) {
         return fail_listen(path, error);
     }
-    (void) unlink(new_path);
-    if (bind(listener, (struct sockaddr *) &address, sizeof(address)) != 0 ||
+    (void)unlink(new_path);
+    if (bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0 ||
         listen(listener, 1) != 0 || rename(new_path, path) != 0) {
-        (void) fail_listen(path, error);
-        (void) close(listener);
-        (void) unlink(new_path);
+        (void)fail_listen(path, error);
+        (void)close(listener);
+        (void)unlink(new_path);
         return FALSE;
     }
     *ret_listener = listener;
     return TRUE;
 }
 
-gboolean
-ss_listener_accept(int listener, int *ret_socket, GError **error)
+gboolean ss_listener_accept(int listener, int *ret_socket, GError **error)
 {
     for (;;) {
         int sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
@@ -69,6 +66,6 @@ ss_listener_accept(int listener, int *ret_socket, GError **error)
             *ret_socket = sock;
             return TRUE;
         }
-        (void) close(sock);
+        (void)close(sock);
     }
 }

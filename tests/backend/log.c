@@ -12,7 +12,7 @@ struct SsLog {
     FILE *file; /* owned */
     char *path; /* owned */
     GMutex mutex;
-    int error;  /* errno of the first line that could not be written, or 0 */
+    int error; /* errno of the first line that could not be written, or 0 */
 };
 
 struct SsLogLine {
@@ -20,17 +20,15 @@ struct SsLogLine {
     GString *text; /* owned */
 };
 
-uint64_t
-ss_now_ns(void)
+uint64_t ss_now_ns(void)
 {
     struct timespec now;
 
-    (void) clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t) now.tv_sec * 1000000000 + (uint64_t) now.tv_nsec;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-SsLog *
-ss_log_open(const char *path, GError **error)
+SsLog *ss_log_open(const char *path, GError **error)
 {
     SsLog *log;
     FILE *file = fopen(path, "we");
@@ -47,8 +45,7 @@ ss_log_open(const char *path, GError **error)
     return log;
 }
 
-gboolean
-ss_log_close(SsLog *log, GError **error)
+gboolean ss_log_close(SsLog *log, GError **error)
 {
     int failure;
 
@@ -69,16 +66,15 @@ ss_log_close(SsLog *log, GError **error)
     return failure == 0;
 }
 
-static void
-append_string(GString *text, const char *value)
+static void append_string(GString *text, const char *value)
 {
     g_string_append_c(text, '"');
     for (const char *c = value; *c != '\0'; c++) {
         if (*c == '"' || *c == '\\') {
             g_string_append_c(text, '\\');
             g_string_append_c(text, *c);
-        } else if ((unsigned char) *c < 0x20) {
-            g_string_append_printf(text, "\\u%04x", (unsigned) *c);
+        } else if ((unsigned char)*c < 0x20) {
+            g_string_append_printf(text, "\\u%04x", (unsigned)*c);
         } else {
             g_string_append_c(text, *c);
         }
@@ -86,60 +82,52 @@ append_string(GString *text, const char *value)
     g_string_append_c(text, '"');
 }
 
-static void
-append_key(SsLogLine *line, const char *key)
+static void append_key(SsLogLine *line, const char *key)
 {
     g_string_append_c(line->text, ',');
     append_string(line->text, key);
     g_string_append_c(line->text, ':');
 }
 
-SsLogLine *
-ss_log_begin(SsLog *log, const char *thread, const char *op, uint64_t t_ns)
+SsLogLine *ss_log_begin(SsLog *log, const char *thread, const char *op, uint64_t t_ns)
 {
     SsLogLine *line = g_new0(SsLogLine, 1);
 
     line->log = log;
     line->text = g_string_new(NULL);
-    g_string_append_printf(line->text, "{\"t\":%" G_GUINT64_FORMAT,
-                           t_ns != 0 ? t_ns : ss_now_ns());
+    g_string_append_printf(line->text, "{\"t\":%" G_GUINT64_FORMAT, t_ns != 0 ? t_ns : ss_now_ns());
     ss_log_string(line, "thread", thread);
     ss_log_string(line, "op", op);
     return line;
 }
 
-void
-ss_log_number(SsLogLine *line, const char *key, uint64_t value)
+void ss_log_number(SsLogLine *line, const char *key, uint64_t value)
 {
     append_key(line, key);
     g_string_append_printf(line->text, "%" G_GUINT64_FORMAT, value);
 }
 
-void
-ss_log_boolean(SsLogLine *line, const char *key, gboolean value)
+void ss_log_boolean(SsLogLine *line, const char *key, gboolean value)
 {
     append_key(line, key);
     g_string_append(line->text, value ? "true" : "false");
 }
 
-void
-ss_log_string(SsLogLine *line, const char *key, const char *value)
+void ss_log_string(SsLogLine *line, const char *key, const char *value)
 {
     append_key(line, key);
     append_string(line->text, value);
 }
 
-void
-ss_log_null(SsLogLine *line, const char *key)
+void ss_log_null(SsLogLine *line, const char *key)
 {
     append_key(line, key);
     g_string_append(line->text, "null");
 }
 
-void
-ss_log_counts(SsLogLine *line, const char *key, GHashTable *counts)
+void ss_log_counts(SsLogLine *line, const char *key, GHashTable *counts)
 {
-    g_autoptr(GList) names = g_list_sort(g_hash_table_get_keys(counts), (GCompareFunc) strcmp);
+    g_autoptr(GList) names = g_list_sort(g_hash_table_get_keys(counts), (GCompareFunc)strcmp);
 
     append_key(line, key);
     g_string_append_c(line->text, '{');
@@ -154,15 +142,13 @@ ss_log_counts(SsLogLine *line, const char *key, GHashTable *counts)
     g_string_append_c(line->text, '}');
 }
 
-void
-ss_log_end(SsLogLine *line)
+void ss_log_end(SsLogLine *line)
 {
     SsLog *log = line->log;
 
     g_string_append(line->text, "}\n");
     g_mutex_lock(&log->mutex);
-    if ((fputs(line->text->str, log->file) == EOF || fflush(log->file) == EOF) &&
-        log->error == 0) {
+    if ((fputs(line->text->str, log->file) == EOF || fflush(log->file) == EOF) && log->error == 0) {
         log->error = errno;
     }
     g_mutex_unlock(&log->mutex);

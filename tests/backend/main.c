@@ -19,15 +19,13 @@ enum {
     EXIT_USAGE = 2,
 };
 
-static int
-report(int status, const GError *error)
+static int report(int status, const GError *error)
 {
-    (void) fprintf(stderr, "shmemscope-backend: %s\n", error->message);
+    (void)fprintf(stderr, "shmemscope-backend: %s\n", error->message);
     return status;
 }
 
-static int
-run(const SsScenario *scenario, const char *socket_path, const char *log_path)
+static int run(const SsScenario *scenario, const char *socket_path, const char *log_path)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(GError) log_error = NULL;
@@ -41,8 +39,8 @@ run(const SsScenario *scenario, const char *socket_path, const char *log_path)
     good = ss_listener_open(socket_path, &listener, &error);
     if (good) {
         good = ss_run_scenario(scenario, log, listener, &error);
-        (void) close(listener);
-        (void) unlink(socket_path);
+        (void)close(listener);
+        (void)unlink(socket_path);
     }
     if (!ss_log_close(log, &log_error)) {
         return report(EXIT_FAILED, good ? log_error : error);
@@ -50,8 +48,7 @@ run(const SsScenario *scenario, const char *socket_path, const char *log_path)
     return good ? EXIT_GOOD : report(EXIT_FAILED, error);
 }
 
-int
-main(int argc, char **argv)
+int main(int argc, char **argv)
 {
     g_autofree char *socket_path = NULL;
     g_autofree char *scenario_path = NULL;
@@ -70,17 +67,17 @@ main(int argc, char **argv)
     g_autoptr(SsScenario) scenario = NULL;
     g_autoptr(GError) error = NULL;
 
-    (void) setlocale(LC_ALL, "C");
+    (void)setlocale(LC_ALL, "C");
     /* A front-end that has gone is an error of a write, not our end. */
-    (void) signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN);
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error)) {
         return report(EXIT_USAGE, error);
     }
-    if (argc > 1 || scenario_path == NULL || (!check && (socket_path == NULL ||
-                                                         log_path == NULL))) {
-        (void) fprintf(stderr, "shmemscope-backend: usage: shmemscope-backend --socket PATH "
-                       "--scenario FILE --log FILE\n");
+    if (argc > 1 || scenario_path == NULL ||
+        (!check && (socket_path == NULL || log_path == NULL))) {
+        (void)fprintf(stderr, "shmemscope-backend: usage: shmemscope-backend --socket PATH "
+                              "--scenario FILE --log FILE\n");
         return EXIT_USAGE;
     }
     scenario = ss_scenario_load(scenario_path, &error);

@@ -3,21 +3,20 @@
 
 #include <string.h>
 
-static int
-find_file(const SsParser *parser, const char *name)
+static int find_file(const SsParser *parser, const char *name)
 {
     for (unsigned i = 0; i < parser->scenario->files->len; i++) {
         const SsScenarioFile *file = g_ptr_array_index(parser->scenario->files, i);
 
         if (strcmp(file->name, name) == 0) {
-            return (int) i;
+            return (int)i;
         }
     }
     return -1;
 }
 
-static gboolean
-parse_request(SsParser *parser, SsStatement *statement, const char *word, GError **error)
+static gboolean parse_request(SsParser *parser, SsStatement *statement, const char *word,
+                              GError **error)
 {
     statement->request = ss_request_number(word);
     if (statement->request == 0) {
@@ -27,8 +26,7 @@ parse_request(SsParser *parser, SsStatement *statement, const char *word, GError
 }
 
 /* What only the thread that serves the main channel can do. */
-static gboolean
-require_main(SsParser *parser, GError **error)
+static gboolean require_main(SsParser *parser, GError **error)
 {
     if (parser->in_thread) {
         return ss_parser_fail(parser, error,
@@ -38,18 +36,15 @@ require_main(SsParser *parser, GError **error)
     return TRUE;
 }
 
-static gboolean
-parse_await(SsParser *parser, SsStatement *statement, GError **error)
+static gboolean parse_await(SsParser *parser, SsStatement *statement, GError **error)
 {
     const char *what = parser->count > 1 ? parser->words[1] : "";
 
     if (strcmp(what, "start") == 0) {
         statement->kind = SS_STATEMENT_AWAIT_START;
-        return require_main(parser, error) &&
-               ss_parser_arguments(parser, 1, "await start", error);
+        return require_main(parser, error) && ss_parser_arguments(parser, 1, "await start", error);
     }
-    if (!ss_parser_arguments(parser, 2, "await start | await signal|thread|request NAME",
-                             error)) {
+    if (!ss_parser_arguments(parser, 2, "await start | await signal|thread|request NAME", error)) {
         return FALSE;
     }
     statement->name = g_strdup(parser->words[2]);
@@ -70,8 +65,7 @@ parse_await(SsParser *parser, SsStatement *statement, GError **error)
     return ss_parser_fail(parser, error, "cannot await \"%s\"", what);
 }
 
-static gboolean
-parse_signal(SsParser *parser, SsStatement *statement, GError **error)
+static gboolean parse_signal(SsParser *parser, SsStatement *statement, GError **error)
 {
     if (!ss_parser_arguments(parser, 1, "signal NAME", error)) {
         return FALSE;
@@ -81,8 +75,7 @@ parse_signal(SsParser *parser, SsStatement *statement, GError **error)
     return TRUE;
 }
 
-static gboolean
-parse_serve(SsParser *parser, SsStatement *statement, GError **error)
+static gboolean parse_serve(SsParser *parser, SsStatement *statement, GError **error)
 {
     if (!ss_parser_arguments(parser, 2, "serve idle MS | serve until WHAT", error) ||
         !require_main(parser, error)) {
@@ -94,8 +87,7 @@ parse_serve(SsParser *parser, SsStatement *statement, GError **error)
         return statement->first != NULL;
     }
     if (strcmp(parser->words[1], "until") != 0) {
-        return ss_parser_fail(parser, error, "\"%s\" is neither idle nor until",
-                              parser->words[1]);
+        return ss_parser_fail(parser, error, "\"%s\" is neither idle nor until", parser->words[1]);
     }
     /* On the wire a reset of the device is the stop of its rings, nothing more. */
     if (strcmp(parser->words[2], "stop") == 0 || strcmp(parser->words[2], "reset") == 0) {
@@ -110,8 +102,7 @@ parse_serve(SsParser *parser, SsStatement *statement, GError **error)
     return parse_request(parser, statement, parser->words[2], error);
 }
 
-static gboolean
-parse_delay(SsParser *parser, SsStatement *statement, GError **error)
+static gboolean parse_delay(SsParser *parser, SsStatement *statement, GError **error)
 {
     if (!ss_parser_arguments(parser, 2, "delay REQUEST MS", error) ||
         !require_main(parser, error) ||
@@ -122,8 +113,7 @@ parse_delay(SsParser *parser, SsStatement *statement, GError **error)
     return statement->first != NULL;
 }
 
-static gboolean
-parse_word_in_file(SsParser *parser, SsStatement *statement, GError **error)
+static gboolean parse_word_in_file(SsParser *parser, SsStatement *statement, GError **error)
 {
     if (!ss_parser_arguments(parser, 3, "write|check FILE OFFSET VALUE", error)) {
         return FALSE;
@@ -140,8 +130,7 @@ parse_word_in_file(SsParser *parser, SsStatement *statement, GError **error)
     return statement->second != NULL;
 }
 
-static gboolean
-parse_close(SsParser *parser, SsStatement *statement, GError **error)
+static gboolean parse_close(SsParser *parser, SsStatement *statement, GError **error)
 {
     if (!ss_parser_arguments(parser, 1, "close backend|main", error)) {
         return FALSE;
@@ -158,20 +147,18 @@ parse_close(SsParser *parser, SsStatement *statement, GError **error)
                           parser->words[1]);
 }
 
-static gboolean
-parse_bare(SsParser *parser, SsStatement *statement, GError **error)
+static gboolean parse_bare(SsParser *parser, SsStatement *statement, GError **error)
 {
     return ss_parser_arguments(parser, 0, ss_statement_word(statement), error);
 }
 
-static gboolean
-parse_bare_of_main(SsParser *parser, SsStatement *statement, GError **error)
+static gboolean parse_bare_of_main(SsParser *parser, SsStatement *statement, GError **error)
 {
     return require_main(parser, error) && parse_bare(parser, statement, error);
 }
 
-static gboolean
-parse_expect(SsParser *parser, SsShmemStatement *shmem, const char *value, GError **error)
+static gboolean parse_expect(SsParser *parser, SsShmemStatement *shmem, const char *value,
+                             GError **error)
 {
     if (strcmp(value, "ok") == 0) {
         shmem->expect = SS_EXPECT_OK;
@@ -186,28 +173,30 @@ parse_expect(SsParser *parser, SsShmemStatement *shmem, const char *value, GErro
 }
 
 /* One `word` or `key=value` of a map or unmap. */
-static gboolean
-parse_shmem_option(SsParser *parser, SsShmemStatement *shmem, const char *word,
-                   gboolean *ret_expect_given, GError **error)
+static gboolean parse_shmem_option(SsParser *parser, SsShmemStatement *shmem, const char *word,
+                                   gboolean *ret_expect_given, GError **error)
 {
     static const struct {
         const char *key;
         SsShmemNumber number;
     } numbers[] = {
-        { "fd_offset", SS_SHMEM_FD_OFFSET }, { "flags", SS_SHMEM_FLAGS },
-        { "fds", SS_SHMEM_FDS },             { "size", SS_SHMEM_SIZE },
-        { "cut", SS_SHMEM_CUT },             { "request", SS_SHMEM_REQUEST },
+        { "fd_offset", SS_SHMEM_FD_OFFSET },
+        { "flags", SS_SHMEM_FLAGS },
+        { "fds", SS_SHMEM_FDS },
+        { "size", SS_SHMEM_SIZE },
+        { "cut", SS_SHMEM_CUT },
+        { "request", SS_SHMEM_REQUEST },
     };
     const struct {
         const char *word;
         gboolean *flag;
     } flags[] = {
-        { "ro", &shmem->read_only },  { "noreply", &shmem->no_reply },
+        { "ro", &shmem->read_only },   { "noreply", &shmem->no_reply },
         { "nowait", &shmem->no_wait }, { "serving", &shmem->serving },
         { "raw", &shmem->raw },
     };
     const char *value = strchr(word, '=');
-    size_t length = value != NULL ? (size_t) (value - word) : strlen(word);
+    size_t length = value != NULL ? (size_t)(value - word) : strlen(word);
 
     for (unsigned i = 0; value == NULL && i < G_N_ELEMENTS(flags); i++) {
         if (strcmp(word, flags[i].word) == 0) {
@@ -250,8 +239,7 @@ parse_shmem_option(SsParser *parser, SsShmemStatement *shmem, const char *word,
     return ss_parser_fail(parser, error, "option \"%s\" is not known", word);
 }
 
-static gboolean
-parse_shmem(SsParser *parser, SsStatement *statement, GError **error)
+static gboolean parse_shmem(SsParser *parser, SsStatement *statement, GError **error)
 {
     static const SsShmemNumber places[] = { SS_SHMEM_SHMID, SS_SHMEM_SHM_OFFSET, SS_SHMEM_LEN };
     gboolean expect_given = FALSE;
@@ -296,8 +284,7 @@ parse_shmem(SsParser *parser, SsStatement *statement, GError **error)
     return TRUE;
 }
 
-SsStatement *
-ss_parser_statement(SsParser *parser, GError **error)
+SsStatement *ss_parser_statement(SsParser *parser, GError **error)
 {
     static const struct {
         const char *word;
@@ -331,6 +318,6 @@ ss_parser_statement(SsParser *parser, GError **error)
         }
         return g_steal_pointer(&statement);
     }
-    (void) ss_parser_fail(parser, error, "statement \"%s\" is not known", parser->words[0]);
+    (void)ss_parser_fail(parser, error, "statement \"%s\" is not known", parser->words[0]);
     return NULL;
 }

@@ -11,8 +11,7 @@ typedef struct {
     unsigned line;
 } Block;
 
-gboolean
-ss_parser_fail(SsParser *parser, GError **error, const char *format, ...)
+gboolean ss_parser_fail(SsParser *parser, GError **error, const char *format, ...)
 {
     g_autofree char *reason = NULL;
     va_list args;
@@ -25,20 +24,18 @@ ss_parser_fail(SsParser *parser, GError **error, const char *format, ...)
     return FALSE;
 }
 
-SsExpr *
-ss_parser_number(SsParser *parser, const char *word, GError **error)
+SsExpr *ss_parser_number(SsParser *parser, const char *word, GError **error)
 {
     g_autofree char *reason = NULL;
     SsExpr *expr = ss_expr_parse(word, parser->loops, &reason);
 
     if (expr == NULL) {
-        (void) ss_parser_fail(parser, error, "%s", reason);
+        (void)ss_parser_fail(parser, error, "%s", reason);
     }
     return expr;
 }
 
-gboolean
-ss_parser_constant(SsParser *parser, const char *word, uint64_t *ret_value, GError **error)
+gboolean ss_parser_constant(SsParser *parser, const char *word, uint64_t *ret_value, GError **error)
 {
     g_autofree char *reason = NULL;
     g_autoptr(SsExpr) expr = ss_expr_parse(word, NULL, &reason);
@@ -52,8 +49,7 @@ ss_parser_constant(SsParser *parser, const char *word, uint64_t *ret_value, GErr
     return TRUE;
 }
 
-gboolean
-ss_parser_arguments(SsParser *parser, unsigned count, const char *usage, GError **error)
+gboolean ss_parser_arguments(SsParser *parser, unsigned count, const char *usage, GError **error)
 {
     if (parser->count != count + 1) {
         return ss_parser_fail(parser, error, "expected \"%s\"", usage);
@@ -61,8 +57,7 @@ ss_parser_arguments(SsParser *parser, unsigned count, const char *usage, GError 
     return TRUE;
 }
 
-static gboolean
-parse_region(SsParser *parser, GError **error)
+static gboolean parse_region(SsParser *parser, GError **error)
 {
     uint64_t shmid;
     uint64_t size;
@@ -73,8 +68,8 @@ parse_region(SsParser *parser, GError **error)
         return FALSE;
     }
     if (shmid >= SS_SCENARIO_MAX_REGIONS) {
-        return ss_parser_fail(parser, error, "region %" G_GUINT64_FORMAT " is not below %d",
-                              shmid, SS_SCENARIO_MAX_REGIONS);
+        return ss_parser_fail(parser, error, "region %" G_GUINT64_FORMAT " is not below %d", shmid,
+                              SS_SCENARIO_MAX_REGIONS);
     }
     if (size == 0) {
         return ss_parser_fail(parser, error, "region of size 0: that is no region");
@@ -87,8 +82,7 @@ parse_region(SsParser *parser, GError **error)
     return TRUE;
 }
 
-static gboolean
-parse_switch(SsParser *parser, gboolean *ret_on, GError **error)
+static gboolean parse_switch(SsParser *parser, gboolean *ret_on, GError **error)
 {
     if (strcmp(parser->words[2], "on") != 0 && strcmp(parser->words[2], "off") != 0) {
         return ss_parser_fail(parser, error, "feature \"%s\" is on or off, not \"%s\"",
@@ -98,8 +92,7 @@ parse_switch(SsParser *parser, gboolean *ret_on, GError **error)
     return TRUE;
 }
 
-static gboolean
-parse_feature(SsParser *parser, GError **error)
+static gboolean parse_feature(SsParser *parser, GError **error)
 {
     uint64_t bit;
 
@@ -128,12 +121,11 @@ parse_feature(SsParser *parser, GError **error)
         return ss_parser_fail(parser, error, "feature bit %" G_GUINT64_FORMAT " is not below 64",
                               bit);
     }
-    parser->scenario->shmem_bit = (uint32_t) bit;
+    parser->scenario->shmem_bit = (uint32_t)bit;
     return TRUE;
 }
 
-static gboolean
-parse_file(SsParser *parser, GError **error)
+static gboolean parse_file(SsParser *parser, GError **error)
 {
     SsScenarioFile *file;
     uint64_t size = 0;
@@ -163,8 +155,7 @@ parse_file(SsParser *parser, GError **error)
     return TRUE;
 }
 
-static gboolean
-open_thread(SsParser *parser, GArray *blocks, GError **error)
+static gboolean open_thread(SsParser *parser, GArray *blocks, GError **error)
 {
     SsScenarioThread *thread;
     Block block = { 0 };
@@ -187,7 +178,7 @@ open_thread(SsParser *parser, GArray *blocks, GError **error)
     thread = g_new0(SsScenarioThread, 1);
     thread->name = g_strdup(parser->words[1]);
     thread->line = parser->line;
-    thread->body = g_ptr_array_new_with_free_func((GDestroyNotify) ss_statement_free);
+    thread->body = g_ptr_array_new_with_free_func((GDestroyNotify)ss_statement_free);
     g_ptr_array_add(parser->scenario->threads, thread);
     block.thread = thread;
     block.body = thread->body;
@@ -197,8 +188,7 @@ open_thread(SsParser *parser, GArray *blocks, GError **error)
     return TRUE;
 }
 
-static gboolean
-open_repeat(SsParser *parser, GArray *blocks, GPtrArray *body, GError **error)
+static gboolean open_repeat(SsParser *parser, GArray *blocks, GPtrArray *body, GError **error)
 {
     SsStatement *statement;
     Block block = { 0 };
@@ -216,7 +206,7 @@ open_repeat(SsParser *parser, GArray *blocks, GPtrArray *body, GError **error)
     }
     statement = ss_statement_new(SS_STATEMENT_REPEAT, parser->line);
     statement->first = count;
-    statement->body = g_ptr_array_new_with_free_func((GDestroyNotify) ss_statement_free);
+    statement->body = g_ptr_array_new_with_free_func((GDestroyNotify)ss_statement_free);
     g_ptr_array_add(body, statement);
     g_ptr_array_add(parser->loops, g_strdup(parser->count == 4 ? parser->words[3] : "i"));
     block.repeat = statement;
@@ -226,8 +216,7 @@ open_repeat(SsParser *parser, GArray *blocks, GPtrArray *body, GError **error)
     return TRUE;
 }
 
-static gboolean
-close_block(SsParser *parser, GArray *blocks, GError **error)
+static gboolean close_block(SsParser *parser, GArray *blocks, GError **error)
 {
     if (!ss_parser_arguments(parser, 0, "end", error)) {
         return FALSE;
@@ -238,14 +227,13 @@ close_block(SsParser *parser, GArray *blocks, GError **error)
     if (g_array_index(blocks, Block, blocks->len - 1).thread != NULL) {
         parser->in_thread = FALSE;
     } else {
-        g_ptr_array_set_size(parser->loops, (int) parser->loops->len - 1);
+        g_ptr_array_set_size(parser->loops, (int)parser->loops->len - 1);
     }
     g_array_set_size(blocks, blocks->len - 1);
     return TRUE;
 }
 
-static gboolean
-parse_line(SsParser *parser, GArray *blocks, GError **error)
+static gboolean parse_line(SsParser *parser, GArray *blocks, GError **error)
 {
     static const struct {
         const char *word;
@@ -287,8 +275,7 @@ parse_line(SsParser *parser, GArray *blocks, GError **error)
 }
 
 /* The words of a line without its comment; *ret_count is 0 for an empty one. */
-static char **
-split_line(const char *line, unsigned *ret_count)
+static char **split_line(const char *line, unsigned *ret_count)
 {
     g_autofree char *text = g_strndup(line, strcspn(line, "#\r"));
     g_auto(GStrv) parts = g_strsplit_set(text, " \t", -1);
@@ -301,12 +288,11 @@ split_line(const char *line, unsigned *ret_count)
     }
     *ret_count = words->len;
     g_ptr_array_add(words, NULL);
-    return (char **) g_ptr_array_free(g_steal_pointer(&words), FALSE);
+    return (char **)g_ptr_array_free(g_steal_pointer(&words), FALSE);
 }
 
 /* A thread may be awaited above its block: names are compared at the end. */
-static gboolean
-check_awaited_threads(SsParser *parser, const GPtrArray *body, GError **error)
+static gboolean check_awaited_threads(SsParser *parser, const GPtrArray *body, GError **error)
 {
     for (unsigned i = 0; i < body->len; i++) {
         const SsStatement *statement = g_ptr_array_index(body, i);
@@ -331,8 +317,7 @@ check_awaited_threads(SsParser *parser, const GPtrArray *body, GError **error)
     return TRUE;
 }
 
-static gboolean
-parse_lines(SsParser *parser, char **lines, GError **error)
+static gboolean parse_lines(SsParser *parser, char **lines, GError **error)
 {
     g_autoptr(GArray) blocks = g_array_new(FALSE, FALSE, sizeof(Block));
 
@@ -353,8 +338,7 @@ parse_lines(SsParser *parser, char **lines, GError **error)
     return check_awaited_threads(parser, parser->scenario->body, error);
 }
 
-SsScenario *
-ss_scenario_parse(const char *path, const char *text, GError **error)
+SsScenario *ss_scenario_parse(const char *path, const char *text, GError **error)
 {
     g_autoptr(SsScenario) scenario = ss_scenario_new(path);
     g_autoptr(GPtrArray) loops = g_ptr_array_new_with_free_func(g_free);
@@ -362,7 +346,7 @@ ss_scenario_parse(const char *path, const char *text, GError **error)
     SsParser parser = { .scenario = scenario, .loops = loops, .line = 1 };
 
     if (!g_utf8_validate(text, -1, NULL)) {
-        (void) ss_parser_fail(&parser, error, "the text is not UTF-8");
+        (void)ss_parser_fail(&parser, error, "the text is not UTF-8");
         return NULL;
     }
     if (!parse_lines(&parser, lines, error)) {
@@ -371,8 +355,7 @@ ss_scenario_parse(const char *path, const char *text, GError **error)
     return g_steal_pointer(&scenario);
 }
 
-SsScenario *
-ss_scenario_load(const char *path, GError **error)
+SsScenario *ss_scenario_load(const char *path, GError **error)
 {
     g_autoptr(GError) reason = NULL;
     g_autofree char *text = NULL;

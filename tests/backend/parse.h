@@ -25,8 +25,7 @@ gboolean ss_parser_constant(SsParser *parser, const char *word, uint64_t *ret_va
                             GError **error);
 
 /* Fails unless the line has `count` words after the first. */
-gboolean ss_parser_arguments(SsParser *parser, unsigned count, const char *usage,
-                             GError **error);
+gboolean ss_parser_arguments(SsParser *parser, unsigned count, const char *usage, GError **error);
 
 /* Reads the current line as a statement that has no body. */
 SsStatement *ss_parser_statement(SsParser *parser, GError **error);

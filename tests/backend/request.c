@@ -52,14 +52,12 @@ static const char *const names[SS_REQUEST_MAX] = {
     [44] = "GET_SHMEM_CONFIG",
 };
 
-const char *
-ss_request_name(uint32_t request)
+const char *ss_request_name(uint32_t request)
 {
     return request < SS_REQUEST_MAX ? names[request] : NULL;
 }
 
-uint32_t
-ss_request_number(const char *name)
+uint32_t ss_request_number(const char *name)
 {
     for (uint32_t i = 0; i < SS_REQUEST_MAX; i++) {
         if (names[i] != NULL && strcmp(names[i], name) == 0) {

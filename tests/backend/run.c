@@ -11,10 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-gboolean
-ss_run_check(SsRun *run, GError **error)
+gboolean ss_run_check(SsRun *run, GError **error)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&run->mutex);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&run->mutex);
 
     if (run->failure == NULL) {
         return TRUE;
@@ -25,10 +24,9 @@ ss_run_check(SsRun *run, GError **error)
     return FALSE;
 }
 
-gboolean
-ss_run_thread_finished(SsRun *run, const char *name)
+gboolean ss_run_thread_finished(SsRun *run, const char *name)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&run->mutex);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&run->mutex);
 
     for (unsigned i = 0; i < run->threads->len; i++) {
         const SsRunThread *thread = g_ptr_array_index(run->threads, i);
@@ -40,15 +38,14 @@ ss_run_thread_finished(SsRun *run, const char *name)
     return FALSE; /* the device has not started yet */
 }
 
-static void *
-run_thread(void *data)
+static void *run_thread(void *data)
 {
     SsRunThread *thread = data;
     SsRun *run = thread->executor.run;
     g_autoptr(GError) error = NULL;
 
     ss_log_end(ss_log_begin(run->log, thread->thread->name, "thread-begin", 0));
-    (void) ss_execute(&thread->executor, thread->thread->body, &error);
+    (void)ss_execute(&thread->executor, thread->thread->body, &error);
     ss_log_end(ss_log_begin(run->log, thread->thread->name, "thread-end", 0));
 
     g_mutex_lock(&run->mutex);
@@ -57,13 +54,12 @@ run_thread(void *data)
         run->failure = g_steal_pointer(&error);
     }
     g_mutex_unlock(&run->mutex);
-    (void) eventfd_write(run->wake, 1);
+    (void)eventfd_write(run->wake, 1);
     return NULL;
 }
 
 /* Told by the device: the threads begin with its first start. */
-static void
-on_started(void *data)
+static void on_started(void *data)
 {
     SsRun *run = data;
 
@@ -84,10 +80,9 @@ on_started(void *data)
     }
 }
 
-const char *
-ss_run_unfinished_thread(SsRun *run)
+const char *ss_run_unfinished_thread(SsRun *run)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&run->mutex);
+    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&run->mutex);
 
     for (unsigned i = 0; i < run->threads->len; i++) {
         const SsRunThread *thread = g_ptr_array_index(run->threads, i);
@@ -100,8 +95,7 @@ ss_run_unfinished_thread(SsRun *run)
 }
 
 /* Ends all waits of the threads and joins them. */
-static void
-end_threads(SsRun *run)
+static void end_threads(SsRun *run)
 {
     if (run->control != NULL) {
         ss_control_stop(run->control);
@@ -118,20 +112,18 @@ end_threads(SsRun *run)
 }
 
 /* The read end of a pipe; nobody needs the other one. */
-static int
-open_pipe(void)
+static int open_pipe(void)
 {
     int ends[2];
 
     if (pipe2(ends, O_CLOEXEC) != 0) {
         return -1;
     }
-    (void) close(ends[1]);
+    (void)close(ends[1]);
     return ends[0];
 }
 
-static gboolean
-create_file(SsRun *run, const SsScenarioFile *file)
+static gboolean create_file(SsRun *run, const SsScenarioFile *file)
 {
     g_autofree char *name = g_strconcat("shmemscope-", file->name, NULL);
     SsRunFile created = { .fd = file->is_pipe ? open_pipe() : memfd_create(name, MFD_CLOEXEC) };
@@ -140,11 +132,11 @@ create_file(SsRun *run, const SsScenarioFile *file)
     if (created.fd < 0) {
         return FALSE;
     }
-    if ((!file->is_pipe && ftruncate(created.fd, (off_t) file->size) != 0) ||
+    if ((!file->is_pipe && ftruncate(created.fd, (off_t)file->size) != 0) ||
         fstat(created.fd, &status) != 0) {
         int failure = errno;
 
-        (void) close(created.fd);
+        (void)close(created.fd);
         errno = failure;
         return FALSE;
     }
@@ -153,8 +145,7 @@ create_file(SsRun *run, const SsScenarioFile *file)
     return TRUE;
 }
 
-static gboolean
-create_files(SsRun *run, GError **error)
+static gboolean create_files(SsRun *run, GError **error)
 {
     for (unsigned i = 0; i < run->scenario->files->len; i++) {
         const SsScenarioFile *file = g_ptr_array_index(run->scenario->files, i);
@@ -168,15 +159,13 @@ create_files(SsRun *run, GError **error)
     return TRUE;
 }
 
-static void
-close_file(void *data)
+static void close_file(void *data)
 {
-    (void) close(((SsRunFile *) data)->fd);
+    (void)close(((SsRunFile *)data)->fd);
 }
 
 /* The files as they are: a front-end has no business to change their size. */
-static void
-log_files(SsRun *run, const char *op)
+static void log_files(SsRun *run, const char *op)
 {
     for (unsigned i = 0; i < run->files->len; i++) {
         const SsScenarioFile *file = g_ptr_array_index(run->scenario->files, i);
@@ -184,16 +173,15 @@ log_files(SsRun *run, const char *op)
         const SsRunFile *created = &g_array_index(run->files, SsRunFile, i);
         struct stat status = { 0 };
 
-        (void) fstat(created->fd, &status);
+        (void)fstat(created->fd, &status);
         ss_log_string(line, "name", file->name);
         ss_log_number(line, "ino", created->ino);
-        ss_log_number(line, "size", (uint64_t) status.st_size);
+        ss_log_number(line, "size", (uint64_t)status.st_size);
         ss_log_end(line);
     }
 }
 
-static gboolean
-run_main(SsRun *run, GError **error)
+static gboolean run_main(SsRun *run, GError **error)
 {
     SsExecutor executor = { .run = run, .name = "main", .is_main = TRUE };
 
@@ -210,13 +198,11 @@ run_main(SsRun *run, GError **error)
     return ss_execute_until_close(&executor, error);
 }
 
-static gboolean
-prepare(SsRun *run, int listener, GError **error)
+static gboolean prepare(SsRun *run, int listener, GError **error)
 {
     run->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (run->wake < 0) {
-        g_set_error(error, SS_SCENARIO_ERROR, 0, "Cannot create eventfd: %s",
-                    g_strerror(errno));
+        g_set_error(error, SS_SCENARIO_ERROR, 0, "Cannot create eventfd: %s", g_strerror(errno));
         return FALSE;
     }
     if (run->scenario->uses_signals) {
@@ -230,8 +216,7 @@ prepare(SsRun *run, int listener, GError **error)
     return create_files(run, error);
 }
 
-static void
-finish(SsRun *run, gboolean good, const char *reason, SsLogLine *line)
+static void finish(SsRun *run, gboolean good, const char *reason, SsLogLine *line)
 {
     ss_log_boolean(line, "ok", good);
     if (reason != NULL) {
@@ -243,8 +228,7 @@ finish(SsRun *run, gboolean good, const char *reason, SsLogLine *line)
     ss_control_free(run->control);
 }
 
-gboolean
-ss_run_scenario(const SsScenario *scenario, SsLog *log, int listener, GError **error)
+gboolean ss_run_scenario(const SsScenario *scenario, SsLog *log, int listener, GError **error)
 {
     SsRun run = { .scenario = scenario, .log = log, .wake = -1 };
     g_autoptr(GError) reason = NULL;
@@ -272,7 +256,7 @@ ss_run_scenario(const SsScenario *scenario, SsLog *log, int listener, GError **e
         ss_control_free(run.control);
     }
     if (run.wake >= 0) {
-        (void) close(run.wake);
+        (void)close(run.wake);
     }
     g_array_unref(run.files);
     g_ptr_array_unref(run.threads);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "scenario.h"
 
-G_DEFINE_QUARK(ss-scenario-error-quark, ss_scenario_error)
+G_DEFINE_QUARK(ss - scenario - error - quark, ss_scenario_error)
 
-static void
-scenario_file_free(void *data)
+static void scenario_file_free(void *data)
 {
     SsScenarioFile *file = data;
 
@@ -12,8 +11,7 @@ scenario_file_free(void *data)
     g_free(file);
 }
 
-static void
-scenario_thread_free(void *data)
+static void scenario_thread_free(void *data)
 {
     SsScenarioThread *thread = data;
 
@@ -22,8 +20,7 @@ scenario_thread_free(void *data)
     g_free(thread);
 }
 
-SsScenario *
-ss_scenario_new(const char *path)
+SsScenario *ss_scenario_new(const char *path)
 {
     SsScenario *scenario = g_new0(SsScenario, 1);
 
@@ -33,12 +30,11 @@ ss_scenario_new(const char *path)
     scenario->shmem_bit = 22;
     scenario->files = g_ptr_array_new_with_free_func(scenario_file_free);
     scenario->threads = g_ptr_array_new_with_free_func(scenario_thread_free);
-    scenario->body = g_ptr_array_new_with_free_func((GDestroyNotify) ss_statement_free);
+    scenario->body = g_ptr_array_new_with_free_func((GDestroyNotify)ss_statement_free);
     return scenario;
 }
 
-void
-ss_scenario_free(SsScenario *scenario)
+void ss_scenario_free(SsScenario *scenario)
 {
     if (scenario == NULL) {
         return;
@@ -50,8 +46,7 @@ ss_scenario_free(SsScenario *scenario)
     g_free(scenario);
 }
 
-SsStatement *
-ss_statement_new(SsStatementKind kind, unsigned line)
+SsStatement *ss_statement_new(SsStatementKind kind, unsigned line)
 {
     SsStatement *statement = g_new0(SsStatement, 1);
 
@@ -61,8 +56,7 @@ ss_statement_new(SsStatementKind kind, unsigned line)
     return statement;
 }
 
-void
-ss_statement_free(SsStatement *statement)
+void ss_statement_free(SsStatement *statement)
 {
     if (statement == NULL) {
         return;
@@ -83,8 +77,7 @@ ss_statement_free(SsStatement *statement)
     g_free(statement);
 }
 
-const char *
-ss_statement_word(const SsStatement *statement)
+const char *ss_statement_word(const SsStatement *statement)
 {
     switch (statement->kind) {
     case SS_STATEMENT_AWAIT_START:

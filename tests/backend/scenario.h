@@ -92,21 +92,21 @@ typedef struct {
 } SsScenarioFile;
 
 typedef struct {
-    char *name;      /* owned */
+    char *name; /* owned */
     unsigned line;
     GPtrArray *body; /* owned, of SsStatement */
 } SsScenarioThread;
 
 typedef struct {
-    char *path;                                  /* owned: for messages */
-    uint64_t regions[SS_SCENARIO_MAX_REGIONS];   /* sizes in bytes, 0: none */
+    char *path;                                /* owned: for messages */
+    uint64_t regions[SS_SCENARIO_MAX_REGIONS]; /* sizes in bytes, 0: none */
     gboolean reply_ack;
     gboolean mem_slots;
-    uint32_t shmem_bit;                          /* or SS_SHMEM_BIT_OFF */
+    uint32_t shmem_bit; /* or SS_SHMEM_BIT_OFF */
     gboolean uses_signals;
-    GPtrArray *files;                            /* owned, of SsScenarioFile */
-    GPtrArray *threads;                          /* owned, of SsScenarioThread */
-    GPtrArray *body;                             /* owned, of SsStatement */
+    GPtrArray *files;   /* owned, of SsScenarioFile */
+    GPtrArray *threads; /* owned, of SsScenarioThread */
+    GPtrArray *body;    /* owned, of SsStatement */
 } SsScenario;
 
 #define SS_SCENARIO_ERROR (ss_scenario_error_quark())

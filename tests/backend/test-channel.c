@@ -13,25 +13,22 @@ typedef struct {
     int theirs;
 } Pair;
 
-static Pair
-new_pair(void)
+static Pair new_pair(void)
 {
     int ends[2];
 
     g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
-    return (Pair) { .ours = ends[0], .theirs = ends[1] };
+    return (Pair){ .ours = ends[0], .theirs = ends[1] };
 }
 
-static void
-close_pair(Pair pair)
+static void close_pair(Pair pair)
 {
     g_assert_cmpint(close(pair.ours), ==, 0);
     g_assert_cmpint(close(pair.theirs), ==, 0);
 }
 
 /* Reads all there is, and how many descriptors came with it (they are closed). */
-static size_t
-receive(int fd, uint8_t *bytes, size_t room, unsigned *ret_fds)
+static size_t receive(int fd, uint8_t *bytes, size_t room, unsigned *ret_fds)
 {
     char control[CMSG_SPACE(SS_CHANNEL_MAX_FDS * sizeof(int))];
     struct iovec part = { .iov_base = bytes, .iov_len = room };
@@ -48,7 +45,7 @@ receive(int fd, uint8_t *bytes, size_t room, unsigned *ret_fds)
     *ret_fds = 0;
     rights = CMSG_FIRSTHDR(&message);
     if (rights != NULL) {
-        *ret_fds = (unsigned) ((rights->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+        *ret_fds = (unsigned)((rights->cmsg_len - CMSG_LEN(0)) / sizeof(int));
         for (unsigned i = 0; i < *ret_fds; i++) {
             int passed;
 
@@ -56,19 +53,18 @@ receive(int fd, uint8_t *bytes, size_t room, unsigned *ret_fds)
             g_assert_cmpint(close(passed), ==, 0);
         }
     }
-    return (size_t) count;
+    return (size_t)count;
 }
 
-static void
-test_layout(void)
+static void test_layout(void)
 {
     static const uint8_t expected[] = {
-        9, 0, 0, 0, 9, 0, 0, 0, 40, 0, 0, 0,    /* request, flags, size */
-        7, 0, 0, 0, 0, 0, 0, 0,                 /* shmid and padding */
-        0x00, 0x10, 0, 0, 0, 0, 0, 0,           /* fd_offset */
-        0x00, 0x20, 0, 0, 0, 0, 0, 0x80,        /* shm_offset */
-        0x00, 0x30, 0, 0, 0, 0, 0, 0,           /* len */
-        1, 0, 0, 0, 0, 0, 0, 0,                 /* flags */
+        9,    0,    0, 0, 9, 0, 0, 0,    40, 0, 0, 0, /* request, flags, size */
+        7,    0,    0, 0, 0, 0, 0, 0,                 /* shmid and padding */
+        0x00, 0x10, 0, 0, 0, 0, 0, 0,                 /* fd_offset */
+        0x00, 0x20, 0, 0, 0, 0, 0, 0x80,              /* shm_offset */
+        0x00, 0x30, 0, 0, 0, 0, 0, 0,                 /* len */
+        1,    0,    0, 0, 0, 0, 0, 0,                 /* flags */
     };
     SsChannelMessage message = {
         .request = 9,
@@ -92,8 +88,7 @@ test_layout(void)
     close_pair(pair);
 }
 
-static void
-test_odd_messages(void)
+static void test_odd_messages(void)
 {
     static const struct {
         unsigned size;
@@ -101,16 +96,18 @@ test_odd_messages(void)
         unsigned fds;
         size_t sent;
     } cases[] = {
-        { 40, 0, 1, 52 }, { 40, 0, 8, 52 },  { 0, 0, 64, 12 },
-        { 39, 0, 0, 51 }, { 100, 0, 2, 112 }, { 40, 6, 0, 6 },
-        { 40, 100, 0, 52 },
+        { 40, 0, 1, 52 },   { 40, 0, 8, 52 }, { 0, 0, 64, 12 },   { 39, 0, 0, 51 },
+        { 100, 0, 2, 112 }, { 40, 6, 0, 6 },  { 40, 100, 0, 52 },
     };
     int file = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
     g_assert_cmpint(file, >=, 0);
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         SsChannelMessage message = {
-            .request = 9, .size = cases[i].size, .cut = cases[i].cut, .fds = cases[i].fds,
+            .request = 9,
+            .size = cases[i].size,
+            .cut = cases[i].cut,
+            .fds = cases[i].fds,
             .fd = file,
         };
         Pair pair = new_pair();
@@ -125,8 +122,7 @@ test_odd_messages(void)
     g_assert_cmpint(close(file), ==, 0);
 }
 
-static void
-test_too_much(void)
+static void test_too_much(void)
 {
     SsChannelMessage fds = { .request = 9, .size = 40, .fds = SS_CHANNEL_MAX_FDS + 1 };
     SsChannelMessage bytes = { .request = 9, .size = SS_CHANNEL_MAX_PAYLOAD + 1 };
@@ -134,14 +130,14 @@ test_too_much(void)
     Pair pair = new_pair();
 
     g_assert_false(ss_channel_send(pair.ours, &fds, &error));
-    g_assert_cmpstr(error->message, ==, "Cannot write to back-end channel: more descriptors or "
-                                        "bytes than this back-end can send");
+    g_assert_cmpstr(error->message, ==,
+                    "Cannot write to back-end channel: more descriptors or "
+                    "bytes than this back-end can send");
     g_assert_false(ss_channel_send(pair.ours, &bytes, NULL));
     close_pair(pair);
 }
 
-static void
-send_reply(int fd, uint32_t request, uint32_t flags, uint32_t size, uint64_t value)
+static void send_reply(int fd, uint32_t request, uint32_t flags, uint32_t size, uint64_t value)
 {
     uint32_t header[3] = { request, flags, size };
 
@@ -149,8 +145,7 @@ send_reply(int fd, uint32_t request, uint32_t flags, uint32_t size, uint64_t val
     g_assert_cmpint(write(fd, &value, sizeof(value)), ==, sizeof(value));
 }
 
-static void
-test_reply(void)
+static void test_reply(void)
 {
     Pair pair = new_pair();
     uint64_t value = 42;
@@ -164,8 +159,7 @@ test_reply(void)
     close_pair(pair);
 }
 
-static void
-test_no_reply(void)
+static void test_no_reply(void)
 {
     static const uint32_t wrong[][3] = { { 10, 5, 8 }, { 9, 1, 8 }, { 9, 5, 12 } };
     uint64_t value = 42;
@@ -182,8 +176,7 @@ test_no_reply(void)
     }
 }
 
-static void
-test_end(void)
+static void test_end(void)
 {
     SsChannelMessage message = { .request = 9, .size = 40 };
     g_autoptr(GError) error = NULL;
@@ -201,8 +194,7 @@ test_end(void)
     close_pair(pair);
 }
 
-static void
-test_signals(void)
+static void test_signals(void)
 {
     g_autoptr(GError) error = NULL;
     gboolean ended = FALSE;
@@ -231,8 +223,7 @@ test_signals(void)
     g_assert_cmpint(close(wake), ==, 0);
 }
 
-int
-main(int argc, char **argv)
+int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/channel/layout", test_layout);

@@ -3,19 +3,17 @@
 
 #include <string.h>
 
-static GPtrArray *
-variables(void)
+static GPtrArray *variables(void)
 {
     GPtrArray *names = g_ptr_array_new();
 
-    g_ptr_array_add(names, (void *) "i");
-    g_ptr_array_add(names, (void *) "round");
-    g_ptr_array_add(names, (void *) "i");
+    g_ptr_array_add(names, (void *)"i");
+    g_ptr_array_add(names, (void *)"round");
+    g_ptr_array_add(names, (void *)"i");
     return names;
 }
 
-static void
-test_values(void)
+static void test_values(void)
 {
     static const struct {
         const char *text;
@@ -56,8 +54,7 @@ test_values(void)
     }
 }
 
-static void
-test_refused(void)
+static void test_refused(void)
 {
     static const struct {
         const char *text;
@@ -90,8 +87,7 @@ test_refused(void)
     }
 }
 
-static void
-test_depth(void)
+static void test_depth(void)
 {
     g_autoptr(GString) text = g_string_new(NULL);
     g_autofree char *reason = NULL;
@@ -105,8 +101,7 @@ test_depth(void)
     g_assert_cmpstr(reason, ==, "more than 32 parentheses deep");
 }
 
-static void
-test_division_by_zero(void)
+static void test_division_by_zero(void)
 {
     static const char *const texts[] = { "1/0", "1%0", "1/(2-2)", "2+3%(1-1)" };
 
@@ -121,8 +116,7 @@ test_division_by_zero(void)
     }
 }
 
-int
-main(int argc, char **argv)
+int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/expr/values", test_values);

@@ -5,8 +5,7 @@
 #include <json-glib/json-glib.h>
 #include <string.h>
 
-static void
-test_lines(void)
+static void test_lines(void)
 {
     g_autofree char *directory = g_dir_make_tmp("shmemscope-log-XXXXXX", NULL);
     g_autofree char *path = g_build_filename(directory, "log", NULL);
@@ -22,8 +21,8 @@ test_lines(void)
 
     g_assert_no_error(error);
     ss_log_end(ss_log_begin(log, "main", "first", 17));
-    g_hash_table_insert(counts, (void *) "overlap", GUINT_TO_POINTER(50));
-    g_hash_table_insert(counts, (void *) "bad-flags", GUINT_TO_POINTER(3));
+    g_hash_table_insert(counts, (void *)"overlap", GUINT_TO_POINTER(50));
+    g_hash_table_insert(counts, (void *)"bad-flags", GUINT_TO_POINTER(3));
     line = ss_log_begin(log, "a \"b\"\\\n\x01", "second", 0);
     ss_log_number(line, "len", UINT64_MAX);
     ss_log_boolean(line, "need_reply", TRUE);
@@ -40,7 +39,7 @@ test_lines(void)
     g_assert_no_error(error);
     object = json_node_get_object(node);
     g_assert_cmpstr(json_object_get_string_member(object, "thread"), ==, "a \"b\"\\\n\x01");
-    g_assert_cmpuint((uint64_t) json_object_get_int_member(object, "t"), >=, before);
+    g_assert_cmpuint((uint64_t)json_object_get_int_member(object, "t"), >=, before);
     g_assert_true(json_object_get_boolean_member(object, "need_reply"));
     g_assert_true(json_object_get_null_member(object, "value"));
     g_assert_nonnull(strstr(lines[1], "\"len\":18446744073709551615,"));
@@ -50,8 +49,7 @@ test_lines(void)
     g_assert_cmpint(g_rmdir(directory), ==, 0);
 }
 
-static void
-test_unwritable(void)
+static void test_unwritable(void)
 {
     g_autoptr(GError) error = NULL;
     SsLog *log;
@@ -67,8 +65,7 @@ test_unwritable(void)
     g_assert_true(g_str_has_prefix(error->message, "Cannot write log: path=\"/dev/full\": "));
 }
 
-int
-main(int argc, char **argv)
+int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/log/lines", test_lines);

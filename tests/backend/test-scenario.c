@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-static SsScenario *
-parse(const char *text)
+static SsScenario *parse(const char *text)
 {
     g_autoptr(GError) error = NULL;
     SsScenario *scenario = ss_scenario_parse("test.scn", text, &error);
@@ -14,8 +13,7 @@ parse(const char *text)
     return scenario;
 }
 
-static const SsStatement *
-statement_at(const GPtrArray *body, unsigned index, SsStatementKind kind)
+static const SsStatement *statement_at(const GPtrArray *body, unsigned index, SsStatementKind kind)
 {
     const SsStatement *statement;
 
@@ -25,8 +23,7 @@ statement_at(const GPtrArray *body, unsigned index, SsStatementKind kind)
     return statement;
 }
 
-static void
-test_defaults(void)
+static void test_defaults(void)
 {
     g_autoptr(SsScenario) scenario = parse("");
 
@@ -40,8 +37,7 @@ test_defaults(void)
     }
 }
 
-static void
-test_declarations(void)
+static void test_declarations(void)
 {
     g_autoptr(SsScenario) scenario = parse("# comment\n"
                                            "region 0 16M\n"
@@ -68,8 +64,7 @@ test_declarations(void)
     g_assert_true(file->is_pipe);
 }
 
-static void
-test_shmem(void)
+static void test_shmem(void)
 {
     g_autoptr(SsScenario) scenario =
         parse("file a 1M\n"
@@ -107,8 +102,7 @@ test_shmem(void)
     g_assert_nonnull(shmem->numbers[SS_SHMEM_REQUEST]);
 }
 
-static void
-test_blocks(void)
+static void test_blocks(void)
 {
     g_autoptr(SsScenario) scenario = parse("file a 1M\n"
                                            "await thread mapper\n"
@@ -136,16 +130,15 @@ test_blocks(void)
     inner = statement_at(inner->body, 0, SS_STATEMENT_MAP);
     g_assert_true(ss_expr_eval(inner->shmem->numbers[SS_SHMEM_SHM_OFFSET], values, &value));
     g_assert_cmpuint(value, ==, 15);
-    (void) statement_at(scenario->body, 2, SS_STATEMENT_KILL);
+    (void)statement_at(scenario->body, 2, SS_STATEMENT_KILL);
 
     g_assert_cmpuint(scenario->threads->len, ==, 1);
     thread = g_ptr_array_index(scenario->threads, 0);
     g_assert_cmpstr(thread->name, ==, "mapper");
-    (void) statement_at(thread->body, 0, SS_STATEMENT_UNMAP);
+    (void)statement_at(thread->body, 0, SS_STATEMENT_UNMAP);
 }
 
-static void
-test_statements(void)
+static void test_statements(void)
 {
     g_autoptr(SsScenario) scenario = parse("file a 64K\n"
                                            "await start\n"
@@ -166,14 +159,22 @@ test_statements(void)
                                            "reconnect\n"
                                            "exit\n");
     static const SsStatementKind kinds[] = {
-        SS_STATEMENT_AWAIT_START,         SS_STATEMENT_AWAIT_REQUEST,
-        SS_STATEMENT_AWAIT_SIGNAL,        SS_STATEMENT_SIGNAL,
-        SS_STATEMENT_REPLIES,             SS_STATEMENT_SERVE_IDLE,
-        SS_STATEMENT_SERVE_UNTIL_STOP,    SS_STATEMENT_SERVE_UNTIL_STOP,
-        SS_STATEMENT_SERVE_UNTIL_CLOSE,   SS_STATEMENT_SERVE_UNTIL_REQUEST,
-        SS_STATEMENT_DELAY,               SS_STATEMENT_WRITE,
-        SS_STATEMENT_CHECK,               SS_STATEMENT_CLOSE_BACKEND,
-        SS_STATEMENT_CLOSE_MAIN,          SS_STATEMENT_RECONNECT,
+        SS_STATEMENT_AWAIT_START,
+        SS_STATEMENT_AWAIT_REQUEST,
+        SS_STATEMENT_AWAIT_SIGNAL,
+        SS_STATEMENT_SIGNAL,
+        SS_STATEMENT_REPLIES,
+        SS_STATEMENT_SERVE_IDLE,
+        SS_STATEMENT_SERVE_UNTIL_STOP,
+        SS_STATEMENT_SERVE_UNTIL_STOP,
+        SS_STATEMENT_SERVE_UNTIL_CLOSE,
+        SS_STATEMENT_SERVE_UNTIL_REQUEST,
+        SS_STATEMENT_DELAY,
+        SS_STATEMENT_WRITE,
+        SS_STATEMENT_CHECK,
+        SS_STATEMENT_CLOSE_BACKEND,
+        SS_STATEMENT_CLOSE_MAIN,
+        SS_STATEMENT_RECONNECT,
         SS_STATEMENT_EXIT,
     };
 
@@ -187,8 +188,7 @@ test_statements(void)
     g_assert_true(scenario->uses_signals);
 }
 
-static void
-test_refused(void)
+static void test_refused(void)
 {
     static const struct {
         const char *text;
@@ -204,8 +204,7 @@ test_refused(void)
         { "region 0 $i", 1, "no loop variable \"$i\" here" },
         { "repeat 2\nregion 0 4K\nend", 2, "\"region\" inside a block" },
         { "feature reply-ack maybe", 1, "feature \"reply-ack\" is on or off, not \"maybe\"" },
-        { "feature colour on", 1,
-          "feature \"colour\" is none of reply-ack, mem-slots, shmem-bit" },
+        { "feature colour on", 1, "feature \"colour\" is none of reply-ack, mem-slots, shmem-bit" },
         { "feature shmem-bit 64", 1, "feature bit 64 is not below 64" },
         { "file a 4K\nfile a 4K", 2, "file \"a\" was given before" },
         { "file a 0-1", 1, "file of 18446744073709551615 bytes" },
@@ -247,9 +246,8 @@ test_refused(void)
     for (unsigned i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(GError) error = NULL;
         g_autoptr(SsScenario) scenario = ss_scenario_parse("test.scn", cases[i].text, &error);
-        g_autofree char *expected =
-            g_strdup_printf("Cannot read scenario: file=\"test.scn\", line=%u: %s",
-                            cases[i].line, cases[i].reason);
+        g_autofree char *expected = g_strdup_printf(
+            "Cannot read scenario: file=\"test.scn\", line=%u: %s", cases[i].line, cases[i].reason);
 
         g_assert_null(scenario);
         g_assert_error(error, SS_SCENARIO_ERROR, 0);
@@ -257,8 +255,7 @@ test_refused(void)
     }
 }
 
-static void
-test_depth(void)
+static void test_depth(void)
 {
     g_autoptr(GString) text = g_string_new(NULL);
     g_autoptr(GError) error = NULL;
@@ -273,19 +270,17 @@ test_depth(void)
                     "Cannot read scenario: file=\"test.scn\", line=9: more than 8 loops deep");
 }
 
-static void
-test_missing_file(void)
+static void test_missing_file(void)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(SsScenario) scenario = ss_scenario_load("/nonexistent/test.scn", &error);
 
     g_assert_null(scenario);
-    g_assert_true(g_str_has_prefix(error->message,
-                                   "Cannot read scenario: file=\"/nonexistent/test.scn\": "));
+    g_assert_true(
+        g_str_has_prefix(error->message, "Cannot read scenario: file=\"/nonexistent/test.scn\": "));
 }
 
-int
-main(int argc, char **argv)
+int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/scenario/defaults", test_defaults);

@@ -9,11 +9,9 @@
 /* A command gets its words after the first, and may set `ret_text` to a new string. */
 typedef gboolean (*Command)(SsDrive *drive, char **words, char **ret_text, GError **error);
 
-static gboolean
-fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static gboolean fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-static gboolean
-fail(GError **error, const char *format, ...)
+static gboolean fail(GError **error, const char *format, ...)
 {
     va_list args;
 
@@ -25,8 +23,7 @@ fail(GError **error, const char *format, ...)
     return FALSE;
 }
 
-static gboolean
-read_number(const char *word, uint64_t *ret_value, GError **error)
+static gboolean read_number(const char *word, uint64_t *ret_value, GError **error)
 {
     char *end = NULL;
     uint64_t value;
@@ -40,32 +37,26 @@ read_number(const char *word, uint64_t *ret_value, GError **error)
     return TRUE;
 }
 
-static gboolean
-require_device(SsDrive *drive, GError **error)
+static gboolean require_device(SsDrive *drive, GError **error)
 {
     return drive->found || fail(error, "no device was started");
 }
 
-static gboolean
-command_start(SsDrive *drive, char **words, char **ret_text, GError **error)
+static gboolean command_start(SsDrive *drive, char **words, char **ret_text, GError **error)
 {
-    if (!drive->found &&
-        !ss_virtio_find(drive->qtest, drive->virtio_id, &drive->device, error)) {
+    if (!drive->found && !ss_virtio_find(drive->qtest, drive->virtio_id, &drive->device, error)) {
         return FALSE;
     }
     drive->found = TRUE;
     return ss_virtio_start(drive->qtest, &drive->device, error);
 }
 
-static gboolean
-command_reset(SsDrive *drive, char **words, char **ret_text, GError **error)
+static gboolean command_reset(SsDrive *drive, char **words, char **ret_text, GError **error)
 {
-    return require_device(drive, error) &&
-           ss_virtio_reset(drive->qtest, &drive->device, error);
+    return require_device(drive, error) && ss_virtio_reset(drive->qtest, &drive->device, error);
 }
 
-static gboolean
-command_status(SsDrive *drive, char **words, char **ret_text, GError **error)
+static gboolean command_status(SsDrive *drive, char **words, char **ret_text, GError **error)
 {
     uint8_t status;
 
@@ -77,8 +68,7 @@ command_status(SsDrive *drive, char **words, char **ret_text, GError **error)
     return TRUE;
 }
 
-static gboolean
-command_unplug(SsDrive *drive, char **words, char **ret_text, GError **error)
+static gboolean command_unplug(SsDrive *drive, char **words, char **ret_text, GError **error)
 {
     if (!require_device(drive, error) ||
         !ss_hotplug_remove(drive->qtest, drive->qmp, &drive->device.pci, words[0], error)) {
@@ -88,8 +78,7 @@ command_unplug(SsDrive *drive, char **words, char **ret_text, GError **error)
     return TRUE;
 }
 
-static gboolean
-locate(SsDrive *drive, char **words, uint64_t *ret_address, GError **error)
+static gboolean locate(SsDrive *drive, char **words, uint64_t *ret_address, GError **error)
 {
     uint64_t shmid;
     uint64_t offset;
@@ -99,8 +88,7 @@ locate(SsDrive *drive, char **words, uint64_t *ret_address, GError **error)
            ss_virtio_locate(&drive->device, shmid, offset, ret_address, error);
 }
 
-static gboolean
-command_read(SsDrive *drive, char **words, char **ret_text, GError **error)
+static gboolean command_read(SsDrive *drive, char **words, char **ret_text, GError **error)
 {
     uint64_t address;
     uint64_t value;
@@ -113,8 +101,7 @@ command_read(SsDrive *drive, char **words, char **ret_text, GError **error)
     return TRUE;
 }
 
-static gboolean
-command_write(SsDrive *drive, char **words, char **ret_text, GError **error)
+static gboolean command_write(SsDrive *drive, char **words, char **ret_text, GError **error)
 {
     uint64_t address;
     uint64_t value;
@@ -123,8 +110,7 @@ command_write(SsDrive *drive, char **words, char **ret_text, GError **error)
            ss_qtest_write(drive->qtest, 8, address, value, error);
 }
 
-static gboolean
-command_bar(SsDrive *drive, char **words, char **ret_text, GError **error)
+static gboolean command_bar(SsDrive *drive, char **words, char **ret_text, GError **error)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 
@@ -134,24 +120,21 @@ command_bar(SsDrive *drive, char **words, char **ret_text, GError **error)
     for (unsigned i = 0; i < drive->device.region_count; i++) {
         const SsVirtioRegion *region = &drive->device.regions[i];
 
-        g_string_append_printf(text,
-                               "%sshmid=%u address=0x%" G_GINT64_MODIFIER
-                               "x size=0x%" G_GINT64_MODIFIER "x",
-                               i > 0 ? " " : "", region->shmid, region->address, region->size);
+        g_string_append_printf(
+            text, "%sshmid=%u address=0x%" G_GINT64_MODIFIER "x size=0x%" G_GINT64_MODIFIER "x",
+            i > 0 ? " " : "", region->shmid, region->address, region->size);
     }
     *ret_text = g_string_free(g_steal_pointer(&text), FALSE);
     return TRUE;
 }
 
-static gboolean
-command_qmp(SsDrive *drive, char **words, char **ret_text, GError **error)
+static gboolean command_qmp(SsDrive *drive, char **words, char **ret_text, GError **error)
 {
     *ret_text = ss_qmp_execute(drive->qmp, words[0], error);
     return *ret_text != NULL;
 }
 
-static gboolean
-command_timeout(SsDrive *drive, char **words, char **ret_text, GError **error)
+static gboolean command_timeout(SsDrive *drive, char **words, char **ret_text, GError **error)
 {
     uint64_t timeout_ms;
 
@@ -161,12 +144,11 @@ command_timeout(SsDrive *drive, char **words, char **ret_text, GError **error)
     if (timeout_ms == 0 || timeout_ms > G_MAXINT) {
         return fail(error, "a timeout is 1 to %d ms", G_MAXINT);
     }
-    drive->timeout_us = (gint64) timeout_ms * 1000;
+    drive->timeout_us = (gint64)timeout_ms * 1000;
     return TRUE;
 }
 
-static gboolean
-command_quit(SsDrive *drive, char **words, char **ret_text, GError **error)
+static gboolean command_quit(SsDrive *drive, char **words, char **ret_text, GError **error)
 {
     drive->quit = TRUE;
     return TRUE;
@@ -191,8 +173,8 @@ static const struct {
 };
 
 /* Runs the command with the words after its name. */
-static gboolean
-run(SsDrive *drive, const char *name, const char *rest, char **ret_text, GError **error)
+static gboolean run(SsDrive *drive, const char *name, const char *rest, char **ret_text,
+                    GError **error)
 {
     for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++) {
         g_auto(GStrv) words = NULL;
@@ -201,7 +183,7 @@ run(SsDrive *drive, const char *name, const char *rest, char **ret_text, GError 
         if (strcmp(commands[i].name, name) != 0) {
             continue;
         }
-        words = g_strsplit(rest, " ", MAX(1, (int) commands[i].arguments));
+        words = g_strsplit(rest, " ", MAX(1, (int)commands[i].arguments));
         if (g_strv_length(words) != (*rest != '\0' ? MAX(1, commands[i].arguments) : 0) ||
             (*rest != '\0') != (commands[i].arguments > 0)) {
             return fail(error, "usage: %s", commands[i].usage);
@@ -214,8 +196,7 @@ run(SsDrive *drive, const char *name, const char *rest, char **ret_text, GError 
     return fail(error, "command \"%s\" is not known", name);
 }
 
-char *
-ss_drive_execute(SsDrive *drive, const char *line)
+char *ss_drive_execute(SsDrive *drive, const char *line)
 {
     g_autofree char *text = g_strstrip(g_strdup(line));
     g_autofree char *answer = NULL;

@@ -7,13 +7,13 @@
 #include "virtio.h"
 
 typedef struct {
-    SsQtest *qtest;        /* owned */
-    SsQmp *qmp;            /* owned */
-    unsigned virtio_id;    /* the device looked for, 0: any */
-    gint64 timeout_us;     /* for each command */
-    gboolean found;        /* `device` is valid */
+    SsQtest *qtest;     /* owned */
+    SsQmp *qmp;         /* owned */
+    unsigned virtio_id; /* the device looked for, 0: any */
+    gint64 timeout_us;  /* for each command */
+    gboolean found;     /* `device` is valid */
     SsVirtioDevice device;
-    gboolean quit;         /* `quit` was read */
+    gboolean quit; /* `quit` was read */
 } SsDrive;
 
 #define SS_DRIVE_DEFAULT_TIMEOUT_MS 10000

@@ -13,16 +13,14 @@
 #define ACPI_HOTPLUG_BUS (ACPI_HOTPLUG_BASE + 0x10)
 #define ACPI_HOTPLUG_MAX_BUSES 256
 
-static gboolean
-fail(GError **error, const char *reason)
+static gboolean fail(GError **error, const char *reason)
 {
     g_set_error(error, SS_DRIVE_ERROR, SS_DRIVE_ERROR_FAILED, "%s", reason);
     return FALSE;
 }
 
 /* Ejects the slots asked for on all buses that have any. */
-static gboolean
-let_go_acpi(SsQtest *qtest, GError **error)
+static gboolean let_go_acpi(SsQtest *qtest, GError **error)
 {
     gboolean found = FALSE;
 
@@ -42,21 +40,20 @@ let_go_acpi(SsQtest *qtest, GError **error)
 }
 
 /* Turns the slot's power off, as its pressed attention button asks. */
-static gboolean
-let_go_native(SsQtest *qtest, SsPciAddress port, uint8_t place, GError **error)
+static gboolean let_go_native(SsQtest *qtest, SsPciAddress port, uint8_t place, GError **error)
 {
     uint32_t control;
 
     return ss_pci_write(qtest, port, 2, place + PCI_EXP_SLTSTA, PCI_EXP_SLTSTA_ABP, error) &&
            ss_pci_read(qtest, port, 2, place + PCI_EXP_SLTCTL, &control, error) &&
            ss_pci_write(qtest, port, 2, place + PCI_EXP_SLTCTL,
-                        (control & ~(uint32_t) PCI_EXP_SLTCTL_PIC) | PCI_EXP_SLTCTL_PCC |
-                            PCI_EXP_SLTCTL_PWR_IND_OFF, error);
+                        (control & ~(uint32_t)PCI_EXP_SLTCTL_PIC) | PCI_EXP_SLTCTL_PCC |
+                            PCI_EXP_SLTCTL_PWR_IND_OFF,
+                        error);
 }
 
-gboolean
-ss_hotplug_remove(SsQtest *qtest, SsQmp *qmp, const SsPciDevice *device, const char *id,
-                  GError **error)
+gboolean ss_hotplug_remove(SsQtest *qtest, SsQmp *qmp, const SsPciDevice *device, const char *id,
+                           GError **error)
 {
     uint32_t status = 0;
     SsPciAddress port;

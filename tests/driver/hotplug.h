@@ -7,5 +7,5 @@
 
 /* Unplugs the device with the QMP id `id` from behind its root port, and waits until QEMU has
  * deleted it. */
-gboolean ss_hotplug_remove(SsQtest *qtest, SsQmp *qmp, const SsPciDevice *device,
-                           const char *id, GError **error);
+gboolean ss_hotplug_remove(SsQtest *qtest, SsQmp *qmp, const SsPciDevice *device, const char *id,
+                           GError **error);

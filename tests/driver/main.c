@@ -18,15 +18,14 @@ enum {
     EXIT_USAGE = 2,
 };
 
-static int
-report(int status, const char *message)
+static int report(int status, const char *message)
 {
-    (void) fprintf(stderr, "shmemscope-drive: %s\n", message);
+    (void)fprintf(stderr, "shmemscope-drive: %s\n", message);
     return status;
 }
 
-static gboolean
-connect_both(SsDrive *drive, const char *qtest_path, const char *qmp_path, GError **error)
+static gboolean connect_both(SsDrive *drive, const char *qtest_path, const char *qmp_path,
+                             GError **error)
 {
     gint64 deadline = g_get_monotonic_time() + drive->timeout_us;
     SsLines *qtest = ss_lines_connect(qtest_path, "qtest", error);
@@ -44,8 +43,7 @@ connect_both(SsDrive *drive, const char *qtest_path, const char *qmp_path, GErro
     return drive->qmp != NULL;
 }
 
-static int
-read_commands(SsDrive *drive)
+static int read_commands(SsDrive *drive)
 {
     char *line = NULL;
     size_t size = 0;
@@ -55,8 +53,8 @@ read_commands(SsDrive *drive)
         g_autofree char *answer = ss_drive_execute(drive, line);
 
         if (answer != NULL && (printf("%s\n", answer) < 0 || fflush(stdout) == EOF)) {
-            g_autofree char *message = g_strdup_printf("Cannot write answer: %s",
-                                                       g_strerror(errno));
+            g_autofree char *message =
+                g_strdup_printf("Cannot write answer: %s", g_strerror(errno));
 
             status = report(EXIT_FAILED, message);
             break;
@@ -66,8 +64,7 @@ read_commands(SsDrive *drive)
     return status;
 }
 
-int
-main(int argc, char **argv)
+int main(int argc, char **argv)
 {
     g_autofree char *qtest_path = NULL;
     g_autofree char *qmp_path = NULL;
@@ -86,7 +83,7 @@ main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     int status;
 
-    (void) setlocale(LC_ALL, "C");
+    (void)setlocale(LC_ALL, "C");
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error)) {
         return report(EXIT_USAGE, error->message);
@@ -95,7 +92,7 @@ main(int argc, char **argv)
         return report(EXIT_USAGE, "usage: shmemscope-drive --qtest PATH --qmp PATH "
                                   "[--device ID]");
     }
-    drive.virtio_id = (unsigned) virtio_id;
+    drive.virtio_id = (unsigned)virtio_id;
     if (connect_both(&drive, qtest_path, qmp_path, &error)) {
         status = read_commands(&drive);
     } else {

@@ -15,11 +15,11 @@
 #define IO_WINDOW_ALIGN UINT64_C(0x1000)
 
 typedef struct {
-    SsQtest *qtest;       /* weak */
+    SsQtest *qtest; /* weak */
     SsPciMatch match;
-    void *data;           /* weak */
-    uint8_t last_bus;     /* numbers given to buses so far */
-    SsPciDevice *device;  /* weak: what is found */
+    void *data;          /* weak */
+    uint8_t last_bus;    /* numbers given to buses so far */
+    SsPciDevice *device; /* weak: what is found */
     gboolean found;
     SsPciAddress path[SS_PCI_MAX_BRIDGES];
     unsigned depth;
@@ -31,36 +31,33 @@ typedef struct {
     uint64_t next;
 } Window;
 
-static gboolean
-select_register(SsQtest *qtest, SsPciAddress address, unsigned offset, GError **error)
+static gboolean select_register(SsQtest *qtest, SsPciAddress address, unsigned offset,
+                                GError **error)
 {
-    uint32_t value = UINT32_C(0x80000000) | (uint32_t) address.bus << 16 |
-                     (uint32_t) address.slot << 11 | (uint32_t) address.function << 8 |
+    uint32_t value = UINT32_C(0x80000000) | (uint32_t)address.bus << 16 |
+                     (uint32_t)address.slot << 11 | (uint32_t)address.function << 8 |
                      (offset & 0xfc);
 
     return ss_qtest_out(qtest, 4, CONFIG_ADDRESS, value, error);
 }
 
-gboolean
-ss_pci_read(SsQtest *qtest, SsPciAddress address, unsigned width, unsigned offset,
-            uint32_t *ret_value, GError **error)
+gboolean ss_pci_read(SsQtest *qtest, SsPciAddress address, unsigned width, unsigned offset,
+                     uint32_t *ret_value, GError **error)
 {
     return select_register(qtest, address, offset, error) &&
-           ss_qtest_in(qtest, width, (uint16_t) (CONFIG_DATA + (offset & 3)), ret_value, error);
+           ss_qtest_in(qtest, width, (uint16_t)(CONFIG_DATA + (offset & 3)), ret_value, error);
 }
 
-gboolean
-ss_pci_write(SsQtest *qtest, SsPciAddress address, unsigned width, unsigned offset,
-             uint32_t value, GError **error)
+gboolean ss_pci_write(SsQtest *qtest, SsPciAddress address, unsigned width, unsigned offset,
+                      uint32_t value, GError **error)
 {
     return select_register(qtest, address, offset, error) &&
-           ss_qtest_out(qtest, width, (uint16_t) (CONFIG_DATA + (offset & 3)), value, error);
+           ss_qtest_out(qtest, width, (uint16_t)(CONFIG_DATA + (offset & 3)), value, error);
 }
 
 static gboolean search_bus(Search *search, uint8_t bus, GError **error);
 
-static gboolean
-search_bridge(Search *search, SsPciAddress address, GError **error)
+static gboolean search_bridge(Search *search, SsPciAddress address, GError **error)
 {
     uint8_t secondary = ++search->last_bus;
 
@@ -84,8 +81,8 @@ search_bridge(Search *search, SsPciAddress address, GError **error)
 }
 
 /* Looks at one function; *ret_multiple tells whether its slot has more. */
-static gboolean
-search_function(Search *search, SsPciAddress address, gboolean *ret_multiple, GError **error)
+static gboolean search_function(Search *search, SsPciAddress address, gboolean *ret_multiple,
+                                GError **error)
 {
     uint32_t id;
     uint32_t type;
@@ -105,18 +102,17 @@ search_function(Search *search, SsPciAddress address, gboolean *ret_multiple, GE
     if ((type & 0x7f) == PCI_HEADER_TYPE_BRIDGE) {
         return search_bridge(search, address, error);
     }
-    if (!search->found && search->match((uint16_t) id, (uint16_t) (id >> 16), search->data)) {
+    if (!search->found && search->match((uint16_t)id, (uint16_t)(id >> 16), search->data)) {
         search->found = TRUE;
         search->device->address = address;
-        search->device->device_id = (uint16_t) (id >> 16);
+        search->device->device_id = (uint16_t)(id >> 16);
         search->device->bridge_count = search->depth;
         memcpy(search->device->bridges, search->path, sizeof(search->path));
     }
     return TRUE;
 }
 
-static gboolean
-search_bus(Search *search, uint8_t bus, GError **error)
+static gboolean search_bus(Search *search, uint8_t bus, GError **error)
 {
     for (uint8_t slot = 0; slot < 32; slot++) {
         gboolean multiple = FALSE;
@@ -132,9 +128,8 @@ search_bus(Search *search, uint8_t bus, GError **error)
     return TRUE;
 }
 
-gboolean
-ss_pci_find(SsQtest *qtest, SsPciMatch match, void *data, SsPciDevice *ret_device,
-            GError **error)
+gboolean ss_pci_find(SsQtest *qtest, SsPciMatch match, void *data, SsPciDevice *ret_device,
+                     GError **error)
 {
     SsPciDevice device = { 0 };
     Search search = { .qtest = qtest, .match = match, .data = data, .device = &device };
@@ -150,16 +145,14 @@ ss_pci_find(SsQtest *qtest, SsPciMatch match, void *data, SsPciDevice *ret_devic
     return TRUE;
 }
 
-static uint64_t
-align_up(uint64_t value, uint64_t alignment)
+static uint64_t align_up(uint64_t value, uint64_t alignment)
 {
     return (value + alignment - 1) & ~(alignment - 1);
 }
 
 /* Asks a BAR for its size: the bits it does not let be written are zero. */
-static gboolean
-size_bar(SsQtest *qtest, SsPciAddress address, unsigned offset, gboolean is_64,
-         uint32_t old, uint64_t *ret_size, GError **error)
+static gboolean size_bar(SsQtest *qtest, SsPciAddress address, unsigned offset, gboolean is_64,
+                         uint32_t old, uint64_t *ret_size, GError **error)
 {
     uint64_t mask = old & PCI_BASE_ADDRESS_SPACE_IO ? ~UINT64_C(3) : ~UINT64_C(15);
     uint32_t low;
@@ -177,16 +170,15 @@ size_bar(SsQtest *qtest, SsPciAddress address, unsigned offset, gboolean is_64,
         *ret_size = 0;
         return TRUE;
     }
-    *ret_size = ~(((uint64_t) high << 32 | low) & mask) + 1;
+    *ret_size = ~(((uint64_t)high << 32 | low) & mask) + 1;
     if ((old & PCI_BASE_ADDRESS_SPACE_IO) != 0) {
         *ret_size &= 0xffff;
     }
     return TRUE;
 }
 
-static gboolean
-place_bar(SsQtest *qtest, SsPciDevice *device, unsigned *index, Window *io, Window *memory32,
-          Window *memory64, GError **error)
+static gboolean place_bar(SsQtest *qtest, SsPciDevice *device, unsigned *index, Window *io,
+                          Window *memory32, Window *memory64, GError **error)
 {
     unsigned offset = PCI_BASE_ADDRESS_0 + *index * 4;
     SsPciBar *bar = &device->bars[*index];
@@ -199,20 +191,18 @@ place_bar(SsQtest *qtest, SsPciDevice *device, unsigned *index, Window *io, Wind
         return FALSE;
     }
     is_io = (old & PCI_BASE_ADDRESS_SPACE_IO) != 0;
-    is_64 = !is_io &&
-            (old & PCI_BASE_ADDRESS_MEM_TYPE_MASK) == PCI_BASE_ADDRESS_MEM_TYPE_64;
+    is_64 = !is_io && (old & PCI_BASE_ADDRESS_MEM_TYPE_MASK) == PCI_BASE_ADDRESS_MEM_TYPE_64;
     if (!size_bar(qtest, device->address, offset, is_64, old, &bar->size, error)) {
         return FALSE;
     }
     /* A bridge passes addresses beyond 4 GiB in its prefetchable window only. */
-    window = is_io ? io
-                   : is_64 && (old & PCI_BASE_ADDRESS_MEM_PREFETCH) != 0 ? memory64 : memory32;
+    window = is_io ? io : is_64 && (old & PCI_BASE_ADDRESS_MEM_PREFETCH) != 0 ? memory64 : memory32;
     if (bar->size != 0) {
         bar->address = align_up(window->next, bar->size);
         window->next = bar->address + bar->size;
-        if (!ss_pci_write(qtest, device->address, 4, offset, (uint32_t) bar->address, error) ||
+        if (!ss_pci_write(qtest, device->address, 4, offset, (uint32_t)bar->address, error) ||
             (is_64 && !ss_pci_write(qtest, device->address, 4, offset + 4,
-                                    (uint32_t) (bar->address >> 32), error))) {
+                                    (uint32_t)(bar->address >> 32), error))) {
             return FALSE;
         }
     }
@@ -220,37 +210,32 @@ place_bar(SsQtest *qtest, SsPciDevice *device, unsigned *index, Window *io, Wind
     return TRUE;
 }
 
-static gboolean
-open_bridge(SsQtest *qtest, SsPciAddress bridge, const Window *io, const Window *memory32,
-            const Window *memory64, GError **error)
+static gboolean open_bridge(SsQtest *qtest, SsPciAddress bridge, const Window *io,
+                            const Window *memory32, const Window *memory64, GError **error)
 {
     uint64_t io_end = align_up(io->next, IO_WINDOW_ALIGN) - 1;
     uint64_t end32 = align_up(memory32->next, WINDOW_ALIGN) - 1;
     uint64_t end64 = align_up(memory64->next, WINDOW_ALIGN) - 1;
 
     /* An empty window has its end below its base, which closes it. */
-    return ss_pci_write(qtest, bridge, 1, PCI_IO_BASE, (uint32_t) (io->base >> 8) & 0xf0,
-                        error) &&
-           ss_pci_write(qtest, bridge, 1, PCI_IO_LIMIT, (uint32_t) (io_end >> 8) & 0xf0,
-                        error) &&
+    return ss_pci_write(qtest, bridge, 1, PCI_IO_BASE, (uint32_t)(io->base >> 8) & 0xf0, error) &&
+           ss_pci_write(qtest, bridge, 1, PCI_IO_LIMIT, (uint32_t)(io_end >> 8) & 0xf0, error) &&
            ss_pci_write(qtest, bridge, 2, PCI_MEMORY_BASE,
-                        (uint32_t) (memory32->base >> 16) & 0xfff0, error) &&
-           ss_pci_write(qtest, bridge, 2, PCI_MEMORY_LIMIT, (uint32_t) (end32 >> 16) & 0xfff0,
+                        (uint32_t)(memory32->base >> 16) & 0xfff0, error) &&
+           ss_pci_write(qtest, bridge, 2, PCI_MEMORY_LIMIT, (uint32_t)(end32 >> 16) & 0xfff0,
                         error) &&
            ss_pci_write(qtest, bridge, 2, PCI_PREF_MEMORY_BASE,
-                        (uint32_t) (memory64->base >> 16) & 0xfff0, error) &&
-           ss_pci_write(qtest, bridge, 2, PCI_PREF_MEMORY_LIMIT,
-                        (uint32_t) (end64 >> 16) & 0xfff0, error) &&
-           ss_pci_write(qtest, bridge, 4, PCI_PREF_BASE_UPPER32,
-                        (uint32_t) (memory64->base >> 32), error) &&
-           ss_pci_write(qtest, bridge, 4, PCI_PREF_LIMIT_UPPER32, (uint32_t) (end64 >> 32),
+                        (uint32_t)(memory64->base >> 16) & 0xfff0, error) &&
+           ss_pci_write(qtest, bridge, 2, PCI_PREF_MEMORY_LIMIT, (uint32_t)(end64 >> 16) & 0xfff0,
                         error) &&
+           ss_pci_write(qtest, bridge, 4, PCI_PREF_BASE_UPPER32, (uint32_t)(memory64->base >> 32),
+                        error) &&
+           ss_pci_write(qtest, bridge, 4, PCI_PREF_LIMIT_UPPER32, (uint32_t)(end64 >> 32), error) &&
            ss_pci_write(qtest, bridge, 2, PCI_COMMAND,
                         PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, error);
 }
 
-gboolean
-ss_pci_place(SsQtest *qtest, SsPciDevice *device, GError **error)
+gboolean ss_pci_place(SsQtest *qtest, SsPciDevice *device, GError **error)
 {
     Window io = { IO_BASE, IO_BASE };
     Window memory32 = { MEMORY32_BASE, MEMORY32_BASE };
@@ -271,9 +256,8 @@ ss_pci_place(SsQtest *qtest, SsPciDevice *device, GError **error)
                         PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, error);
 }
 
-gboolean
-ss_pci_next_capability(SsQtest *qtest, SsPciAddress address, uint8_t kind, uint8_t previous,
-                       uint8_t *ret_offset, GError **error)
+gboolean ss_pci_next_capability(SsQtest *qtest, SsPciAddress address, uint8_t kind,
+                                uint8_t previous, uint8_t *ret_offset, GError **error)
 {
     unsigned place = previous != 0 ? previous + PCI_CAP_LIST_NEXT : PCI_CAPABILITY_LIST;
 
@@ -293,7 +277,7 @@ ss_pci_next_capability(SsQtest *qtest, SsPciAddress address, uint8_t kind, uint8
             return FALSE;
         }
         if (found == kind) {
-            *ret_offset = (uint8_t) offset;
+            *ret_offset = (uint8_t)offset;
             return TRUE;
         }
         place = offset + PCI_CAP_LIST_NEXT;

@@ -4,17 +4,15 @@
 #include <string.h>
 
 struct SsQmp {
-    SsLines *lines;      /* owned */
+    SsLines *lines; /* owned */
     gint64 deadline;
     gint64 last_id;
     GHashTable *deleted; /* owned, a set of char *: devices with a DEVICE_DELETED */
 };
 
-static gboolean
-fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static gboolean fail(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-static gboolean
-fail(GError **error, const char *format, ...)
+static gboolean fail(GError **error, const char *format, ...)
 {
     va_list args;
 
@@ -26,8 +24,7 @@ fail(GError **error, const char *format, ...)
     return FALSE;
 }
 
-static void
-note_event(SsQmp *qmp, JsonObject *message)
+static void note_event(SsQmp *qmp, JsonObject *message)
 {
     const char *event = json_object_get_string_member_with_default(message, "event", "");
     JsonObject *data;
@@ -44,8 +41,7 @@ note_event(SsQmp *qmp, JsonObject *message)
 }
 
 /* The next message, which is an object. Events are noted and returned as well. */
-static JsonNode *
-receive(SsQmp *qmp, GError **error)
+static JsonNode *receive(SsQmp *qmp, GError **error)
 {
     g_autofree char *line = ss_lines_receive(qmp->lines, qmp->deadline, error);
     g_autoptr(JsonNode) node = NULL;
@@ -55,24 +51,24 @@ receive(SsQmp *qmp, GError **error)
     }
     node = json_from_string(line, NULL);
     if (node == NULL || !JSON_NODE_HOLDS_OBJECT(node)) {
-        (void) fail(error, "QMP sent no object: \"%s\"", line);
+        (void)fail(error, "QMP sent no object: \"%s\"", line);
         return NULL;
     }
     note_event(qmp, json_node_get_object(node));
     return g_steal_pointer(&node);
 }
 
-char *
-ss_qmp_execute(SsQmp *qmp, const char *command, GError **error)
+char *ss_qmp_execute(SsQmp *qmp, const char *command, GError **error)
 {
     g_autoptr(JsonNode) question = json_from_string(command, NULL);
     g_autofree char *text = NULL;
-    gint64 id = ++qmp->last_id;
+    gint64 id;
 
     if (question == NULL || !JSON_NODE_HOLDS_OBJECT(question)) {
-        (void) fail(error, "no JSON object: \"%s\"", command);
+        (void)fail(error, "no JSON object: \"%s\"", command);
         return NULL;
     }
+    id = ++qmp->last_id;
     json_object_set_int_member(json_node_get_object(question), "id", id);
     text = json_to_string(question, FALSE);
     if (!ss_lines_send(qmp->lines, text, qmp->deadline, error)) {
@@ -95,17 +91,16 @@ ss_qmp_execute(SsQmp *qmp, const char *command, GError **error)
         if (json_object_has_member(message, "error")) {
             JsonObject *reason = json_object_get_object_member(message, "error");
 
-            (void) fail(error, "%s",
-                        json_object_get_string_member_with_default(reason, "desc", "no reason"));
+            (void)fail(error, "%s",
+                       json_object_get_string_member_with_default(reason, "desc", "no reason"));
             return NULL;
         }
-        (void) fail(error, "QMP sent an answer without return and error");
+        (void)fail(error, "QMP sent an answer without return and error");
         return NULL;
     }
 }
 
-SsQmp *
-ss_qmp_new(SsLines *lines, gint64 deadline, GError **error)
+SsQmp *ss_qmp_new(SsLines *lines, gint64 deadline, GError **error)
 {
     g_autoptr(SsQmp) qmp = g_new0(SsQmp, 1);
     g_autoptr(JsonNode) greeting = NULL;
@@ -119,15 +114,14 @@ ss_qmp_new(SsLines *lines, gint64 deadline, GError **error)
         return NULL;
     }
     if (!json_object_has_member(json_node_get_object(greeting), "QMP")) {
-        (void) fail(error, "QMP sent no greeting");
+        (void)fail(error, "QMP sent no greeting");
         return NULL;
     }
     answer = ss_qmp_execute(qmp, "{\"execute\":\"qmp_capabilities\"}", error);
     return answer != NULL ? g_steal_pointer(&qmp) : NULL;
 }
 
-void
-ss_qmp_free(SsQmp *qmp)
+void ss_qmp_free(SsQmp *qmp)
 {
     if (qmp == NULL) {
         return;
@@ -137,14 +131,12 @@ ss_qmp_free(SsQmp *qmp)
     g_free(qmp);
 }
 
-void
-ss_qmp_set_deadline(SsQmp *qmp, gint64 deadline)
+void ss_qmp_set_deadline(SsQmp *qmp, gint64 deadline)
 {
     qmp->deadline = deadline;
 }
 
-gboolean
-ss_qmp_device_del(SsQmp *qmp, const char *id, GError **error)
+gboolean ss_qmp_device_del(SsQmp *qmp, const char *id, GError **error)
 {
     g_autoptr(JsonBuilder) builder = json_builder_new();
     g_autoptr(JsonNode) root = NULL;
@@ -167,8 +159,7 @@ ss_qmp_device_del(SsQmp *qmp, const char *id, GError **error)
     return answer != NULL;
 }
 
-gboolean
-ss_qmp_await_deleted(SsQmp *qmp, const char *id, GError **error)
+gboolean ss_qmp_await_deleted(SsQmp *qmp, const char *id, GError **error)
 {
     while (!g_hash_table_contains(qmp->deleted, id)) {
         g_autoptr(JsonNode) message = receive(qmp, error);

@@ -7,11 +7,10 @@
 struct SsQtest {
     SsLines *lines; /* owned */
     gint64 deadline;
-    unsigned late;  /* answers still to come of commands that were given up */
+    unsigned late; /* answers still to come of commands that were given up */
 };
 
-SsQtest *
-ss_qtest_new(SsLines *lines)
+SsQtest *ss_qtest_new(SsLines *lines)
 {
     SsQtest *qtest = g_new0(SsQtest, 1);
 
@@ -19,8 +18,7 @@ ss_qtest_new(SsLines *lines)
     return qtest;
 }
 
-void
-ss_qtest_free(SsQtest *qtest)
+void ss_qtest_free(SsQtest *qtest)
 {
     if (qtest == NULL) {
         return;
@@ -29,22 +27,19 @@ ss_qtest_free(SsQtest *qtest)
     g_free(qtest);
 }
 
-void
-ss_qtest_set_deadline(SsQtest *qtest, gint64 deadline)
+void ss_qtest_set_deadline(SsQtest *qtest, gint64 deadline)
 {
     qtest->deadline = deadline;
 }
 
-static gboolean
-fail(GError **error, const char *reason, const char *detail)
+static gboolean fail(GError **error, const char *reason, const char *detail)
 {
     g_set_error(error, SS_DRIVE_ERROR, SS_DRIVE_ERROR_FAILED, "%s: \"%s\"", reason, detail);
     return FALSE;
 }
 
 /* Sends a command and reads the words after its OK into ret_words (NULL: there are none). */
-static gboolean
-ask(SsQtest *qtest, const char *command, char ***ret_words, GError **error)
+static gboolean ask(SsQtest *qtest, const char *command, char ***ret_words, GError **error)
 {
     /* The oldest answers are those of commands given up; one at a time, all before ours. */
     if (!ss_lines_send(qtest->lines, command, qtest->deadline, error)) {
@@ -76,8 +71,7 @@ ask(SsQtest *qtest, const char *command, char ***ret_words, GError **error)
     }
 }
 
-static gboolean
-ask_number(SsQtest *qtest, const char *command, uint64_t *ret_value, GError **error)
+static gboolean ask_number(SsQtest *qtest, const char *command, uint64_t *ret_value, GError **error)
 {
     g_auto(GStrv) words = NULL;
     char *end = NULL;
@@ -98,8 +92,7 @@ ask_number(SsQtest *qtest, const char *command, uint64_t *ret_value, GError **er
     return TRUE;
 }
 
-static char
-suffix(unsigned width)
+static char suffix(unsigned width)
 {
     switch (width) {
     case 1:
@@ -114,16 +107,15 @@ suffix(unsigned width)
     }
 }
 
-gboolean
-ss_qtest_out(SsQtest *qtest, unsigned width, uint16_t port, uint32_t value, GError **error)
+gboolean ss_qtest_out(SsQtest *qtest, unsigned width, uint16_t port, uint32_t value, GError **error)
 {
     g_autofree char *command = g_strdup_printf("out%c 0x%x 0x%x", suffix(width), port, value);
 
     return ask(qtest, command, NULL, error);
 }
 
-gboolean
-ss_qtest_in(SsQtest *qtest, unsigned width, uint16_t port, uint32_t *ret_value, GError **error)
+gboolean ss_qtest_in(SsQtest *qtest, unsigned width, uint16_t port, uint32_t *ret_value,
+                     GError **error)
 {
     g_autofree char *command = g_strdup_printf("in%c 0x%x", suffix(width), port);
     uint64_t value;
@@ -131,12 +123,12 @@ ss_qtest_in(SsQtest *qtest, unsigned width, uint16_t port, uint32_t *ret_value, 
     if (!ask_number(qtest, command, &value, error)) {
         return FALSE;
     }
-    *ret_value = (uint32_t) value;
+    *ret_value = (uint32_t)value;
     return TRUE;
 }
 
-gboolean
-ss_qtest_write(SsQtest *qtest, unsigned width, uint64_t address, uint64_t value, GError **error)
+gboolean ss_qtest_write(SsQtest *qtest, unsigned width, uint64_t address, uint64_t value,
+                        GError **error)
 {
     g_autofree char *command =
         g_strdup_printf("write%c 0x%" G_GINT64_MODIFIER "x 0x%" G_GINT64_MODIFIER "x",
@@ -145,22 +137,19 @@ ss_qtest_write(SsQtest *qtest, unsigned width, uint64_t address, uint64_t value,
     return ask(qtest, command, NULL, error);
 }
 
-gboolean
-ss_qtest_read(SsQtest *qtest, unsigned width, uint64_t address, uint64_t *ret_value,
-              GError **error)
+gboolean ss_qtest_read(SsQtest *qtest, unsigned width, uint64_t address, uint64_t *ret_value,
+                       GError **error)
 {
-    g_autofree char *command = g_strdup_printf("read%c 0x%" G_GINT64_MODIFIER "x",
-                                               suffix(width), address);
+    g_autofree char *command =
+        g_strdup_printf("read%c 0x%" G_GINT64_MODIFIER "x", suffix(width), address);
 
     return ask_number(qtest, command, ret_value, error);
 }
 
-gboolean
-ss_qtest_clear(SsQtest *qtest, uint64_t address, uint64_t size, GError **error)
+gboolean ss_qtest_clear(SsQtest *qtest, uint64_t address, uint64_t size, GError **error)
 {
-    g_autofree char *command =
-        g_strdup_printf("memset 0x%" G_GINT64_MODIFIER "x 0x%" G_GINT64_MODIFIER "x 0x0",
-                        address, size);
+    g_autofree char *command = g_strdup_printf(
+        "memset 0x%" G_GINT64_MODIFIER "x 0x%" G_GINT64_MODIFIER "x 0x0", address, size);
 
     return ask(qtest, command, NULL, error);
 }

@@ -20,43 +20,37 @@
 /* An immediate reset needs one read; a device that resets at leisure a few more. */
 #define RESET_READS 1000
 
-static gboolean
-fail(GError **error, const char *reason)
+static gboolean fail(GError **error, const char *reason)
 {
     g_set_error(error, SS_DRIVE_ERROR, SS_DRIVE_ERROR_FAILED, "%s", reason);
     return FALSE;
 }
 
-static gboolean
-matches(uint16_t vendor_id, uint16_t device_id, void *data)
+static gboolean matches(uint16_t vendor_id, uint16_t device_id, void *data)
 {
-    unsigned id = *(const unsigned *) data;
+    unsigned id = *(const unsigned *)data;
 
     if (vendor_id != VENDOR_ID) {
         return FALSE;
     }
-    return id != 0 ? device_id == MODERN_DEVICE_ID + id
-                   : device_id >= 0x1000 && device_id < 0x1080;
+    return id != 0 ? device_id == MODERN_DEVICE_ID + id : device_id >= 0x1000 && device_id < 0x1080;
 }
 
-static gboolean
-write_common(SsQtest *qtest, const SsVirtioDevice *device, unsigned width, size_t offset,
-             uint64_t value, GError **error)
+static gboolean write_common(SsQtest *qtest, const SsVirtioDevice *device, unsigned width,
+                             size_t offset, uint64_t value, GError **error)
 {
     return ss_qtest_write(qtest, width, device->common + offset, value, error);
 }
 
-static gboolean
-read_common(SsQtest *qtest, const SsVirtioDevice *device, unsigned width, size_t offset,
-            uint64_t *ret_value, GError **error)
+static gboolean read_common(SsQtest *qtest, const SsVirtioDevice *device, unsigned width,
+                            size_t offset, uint64_t *ret_value, GError **error)
 {
     return ss_qtest_read(qtest, width, device->common + offset, ret_value, error);
 }
 
 /* A capability's bar, offset and length as an address and size. */
-static gboolean
-read_range(SsQtest *qtest, const SsPciDevice *pci, uint8_t place, gboolean is_64,
-           uint64_t *ret_address, uint64_t *ret_size, GError **error)
+static gboolean read_range(SsQtest *qtest, const SsPciDevice *pci, uint8_t place, gboolean is_64,
+                           uint64_t *ret_address, uint64_t *ret_size, GError **error)
 {
     uint32_t bar;
     uint32_t offset;
@@ -73,18 +67,17 @@ read_range(SsQtest *qtest, const SsPciDevice *pci, uint8_t place, gboolean is_64
                      &length, error)) {
         return FALSE;
     }
-    if (is_64 &&
-        (!ss_pci_read(qtest, pci->address, 4, place + sizeof(struct virtio_pci_cap),
-                      &offset_high, error) ||
-         !ss_pci_read(qtest, pci->address, 4, place + sizeof(struct virtio_pci_cap) + 4,
-                      &length_high, error))) {
+    if (is_64 && (!ss_pci_read(qtest, pci->address, 4, place + sizeof(struct virtio_pci_cap),
+                               &offset_high, error) ||
+                  !ss_pci_read(qtest, pci->address, 4, place + sizeof(struct virtio_pci_cap) + 4,
+                               &length_high, error))) {
         return FALSE;
     }
     if (bar >= SS_PCI_BARS || pci->bars[bar].size == 0) {
         return fail(error, "a virtio capability names a BAR that is not there");
     }
-    start = (uint64_t) offset_high << 32 | offset;
-    *ret_size = (uint64_t) length_high << 32 | length;
+    start = (uint64_t)offset_high << 32 | offset;
+    *ret_size = (uint64_t)length_high << 32 | length;
     if (start > pci->bars[bar].size || *ret_size > pci->bars[bar].size - start) {
         return fail(error, "a virtio capability reaches beyond its BAR");
     }
@@ -92,8 +85,7 @@ read_range(SsQtest *qtest, const SsPciDevice *pci, uint8_t place, gboolean is_64
     return TRUE;
 }
 
-static gboolean
-read_region(SsQtest *qtest, SsVirtioDevice *device, uint8_t place, GError **error)
+static gboolean read_region(SsQtest *qtest, SsVirtioDevice *device, uint8_t place, GError **error)
 {
     SsVirtioRegion *region = &device->regions[device->region_count];
     uint32_t shmid;
@@ -107,13 +99,12 @@ read_region(SsQtest *qtest, SsVirtioDevice *device, uint8_t place, GError **erro
         !read_range(qtest, &device->pci, place, TRUE, &region->address, &region->size, error)) {
         return FALSE;
     }
-    region->shmid = (uint8_t) shmid;
+    region->shmid = (uint8_t)shmid;
     device->region_count++;
     return TRUE;
 }
 
-static gboolean
-read_capabilities(SsQtest *qtest, SsVirtioDevice *device, GError **error)
+static gboolean read_capabilities(SsQtest *qtest, SsVirtioDevice *device, GError **error)
 {
     uint8_t place = 0;
 
@@ -146,35 +137,31 @@ read_capabilities(SsQtest *qtest, SsVirtioDevice *device, GError **error)
     return TRUE;
 }
 
-gboolean
-ss_virtio_find(SsQtest *qtest, unsigned id, SsVirtioDevice *ret_device, GError **error)
+gboolean ss_virtio_find(SsQtest *qtest, unsigned id, SsVirtioDevice *ret_device, GError **error)
 {
     SsVirtioDevice device = { 0 };
 
     if (!ss_pci_find(qtest, matches, &id, &device.pci, error) ||
-        !ss_pci_place(qtest, &device.pci, error) ||
-        !read_capabilities(qtest, &device, error)) {
+        !ss_pci_place(qtest, &device.pci, error) || !read_capabilities(qtest, &device, error)) {
         return FALSE;
     }
     *ret_device = device;
     return TRUE;
 }
 
-gboolean
-ss_virtio_status(SsQtest *qtest, const SsVirtioDevice *device, uint8_t *ret_status,
-                 GError **error)
+gboolean ss_virtio_status(SsQtest *qtest, const SsVirtioDevice *device, uint8_t *ret_status,
+                          GError **error)
 {
     uint64_t status;
 
     if (!read_common(qtest, device, 1, VIRTIO_PCI_COMMON_STATUS, &status, error)) {
         return FALSE;
     }
-    *ret_status = (uint8_t) status;
+    *ret_status = (uint8_t)status;
     return TRUE;
 }
 
-gboolean
-ss_virtio_reset(SsQtest *qtest, const SsVirtioDevice *device, GError **error)
+gboolean ss_virtio_reset(SsQtest *qtest, const SsVirtioDevice *device, GError **error)
 {
     if (!write_common(qtest, device, 1, VIRTIO_PCI_COMMON_STATUS, 0, error)) {
         return FALSE;
@@ -193,8 +180,8 @@ ss_virtio_reset(SsQtest *qtest, const SsVirtioDevice *device, GError **error)
 }
 
 /* Adds a bit to the device status and checks that the device keeps it. */
-static gboolean
-add_status(SsQtest *qtest, const SsVirtioDevice *device, uint8_t bit, GError **error)
+static gboolean add_status(SsQtest *qtest, const SsVirtioDevice *device, uint8_t bit,
+                           GError **error)
 {
     uint8_t status;
 
@@ -212,8 +199,7 @@ add_status(SsQtest *qtest, const SsVirtioDevice *device, uint8_t bit, GError **e
 }
 
 /* VIRTIO_F_VERSION_1 and nothing else. */
-static gboolean
-negotiate_features(SsQtest *qtest, const SsVirtioDevice *device, GError **error)
+static gboolean negotiate_features(SsQtest *qtest, const SsVirtioDevice *device, GError **error)
 {
     const uint64_t version_1 = UINT64_C(1) << (VIRTIO_F_VERSION_1 - 32);
     uint64_t high;
@@ -231,16 +217,14 @@ negotiate_features(SsQtest *qtest, const SsVirtioDevice *device, GError **error)
            write_common(qtest, device, 4, VIRTIO_PCI_COMMON_GF, version_1, error);
 }
 
-static gboolean
-place_address(SsQtest *qtest, const SsVirtioDevice *device, size_t offset, uint64_t address,
-              GError **error)
+static gboolean place_address(SsQtest *qtest, const SsVirtioDevice *device, size_t offset,
+                              uint64_t address, GError **error)
 {
-    return write_common(qtest, device, 4, offset, (uint32_t) address, error) &&
+    return write_common(qtest, device, 4, offset, (uint32_t)address, error) &&
            write_common(qtest, device, 4, offset + 4, address >> 32, error);
 }
 
-static gboolean
-place_queue(SsQtest *qtest, const SsVirtioDevice *device, GError **error)
+static gboolean place_queue(SsQtest *qtest, const SsVirtioDevice *device, GError **error)
 {
     uint64_t size;
 
@@ -252,16 +236,14 @@ place_queue(SsQtest *qtest, const SsVirtioDevice *device, GError **error)
     if (size == 0) {
         return fail(error, "the device has no queue 0");
     }
-    return write_common(qtest, device, 2, VIRTIO_PCI_COMMON_Q_SIZE, MIN(size, QUEUE_SIZE),
-                        error) &&
+    return write_common(qtest, device, 2, VIRTIO_PCI_COMMON_Q_SIZE, MIN(size, QUEUE_SIZE), error) &&
            place_address(qtest, device, VIRTIO_PCI_COMMON_Q_DESCLO, QUEUE_DESCRIPTORS, error) &&
            place_address(qtest, device, VIRTIO_PCI_COMMON_Q_AVAILLO, QUEUE_DRIVER, error) &&
            place_address(qtest, device, VIRTIO_PCI_COMMON_Q_USEDLO, QUEUE_DEVICE, error) &&
            write_common(qtest, device, 2, VIRTIO_PCI_COMMON_Q_ENABLE, 1, error);
 }
 
-gboolean
-ss_virtio_start(SsQtest *qtest, const SsVirtioDevice *device, GError **error)
+gboolean ss_virtio_start(SsQtest *qtest, const SsVirtioDevice *device, GError **error)
 {
     return ss_virtio_reset(qtest, device, error) &&
            add_status(qtest, device, VIRTIO_CONFIG_S_ACKNOWLEDGE, error) &&
@@ -272,9 +254,8 @@ ss_virtio_start(SsQtest *qtest, const SsVirtioDevice *device, GError **error)
            add_status(qtest, device, VIRTIO_CONFIG_S_DRIVER_OK, error);
 }
 
-gboolean
-ss_virtio_locate(const SsVirtioDevice *device, uint64_t shmid, uint64_t offset,
-                 uint64_t *ret_address, GError **error)
+gboolean ss_virtio_locate(const SsVirtioDevice *device, uint64_t shmid, uint64_t offset,
+                          uint64_t *ret_address, GError **error)
 {
     for (unsigned i = 0; i < device->region_count; i++) {
         const SsVirtioRegion *region = &device->regions[i];

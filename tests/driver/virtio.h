@@ -15,15 +15,14 @@ typedef struct {
 
 typedef struct {
     SsPciDevice pci;
-    uint64_t common;  /* guest physical address of the common configuration */
+    uint64_t common; /* guest physical address of the common configuration */
     SsVirtioRegion regions[SS_VIRTIO_MAX_REGIONS];
     unsigned region_count;
 } SsVirtioDevice;
 
 /* Finds the first virtio device (of virtio device id `id`, unless 0), places it and reads
  * its capabilities. */
-gboolean ss_virtio_find(SsQtest *qtest, unsigned id, SsVirtioDevice *ret_device,
-                        GError **error);
+gboolean ss_virtio_find(SsQtest *qtest, unsigned id, SsVirtioDevice *ret_device, GError **error);
 
 /* Takes the device from reset to DRIVER_OK with queue 0 in guest RAM. */
 gboolean ss_virtio_start(SsQtest *qtest, const SsVirtioDevice *device, GError **error);
