@@ -20,6 +20,15 @@ HEADER = struct.Struct("=III")
 FLAG_VERSION_MASK = 0x3
 FLAG_REPLY = 0x4
 SHMEM_MAP = 9
+SHMEM_UNMAP = 10
+
+# linux/netlink.h, linux/sock_diag.h, linux/unix_diag.h
+NETLINK_SOCK_DIAG = 4
+SOCK_DIAG_BY_FAMILY = 20
+NLM_F_REQUEST, NLM_F_DUMP = 0x1, 0x300
+NLMSG_ERROR, NLMSG_DONE = 2, 3
+UDIAG_SHOW_PEER = 4
+UNIX_DIAG_PEER = 2
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -63,16 +72,32 @@ def count(pid, inodes):
 
 
 def socket_peers():
-    """{inode: peer inode} of all connected unix sockets, from the kernel's socket listing."""
-    listing = subprocess.run(["ss", "--unix", "--all", "--no-header", "--numeric"], check=True,
-                             capture_output=True, text=True).stdout
+    """{inode: peer inode} of all connected unix sockets, asked of the kernel by sock_diag."""
+    request = struct.pack("=IHHII", 16 + 24, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP,
+                          1, 0)
+    request += struct.pack("=BBHIII8x", socket.AF_UNIX, 0, 0, 0xFFFFFFFF, 0, UDIAG_SHOW_PEER)
     peers = {}
-    for line in listing.splitlines():
-        # Netid State Recv-Q Send-Q LocalPath LocalInode PeerPath PeerInode
-        fields = line.split()
-        if len(fields) >= 8 and fields[5].isdigit() and fields[7].isdigit():
-            peers[int(fields[5])] = int(fields[7])
-    return peers
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG) as netlink:
+        netlink.send(request)
+        while True:
+            answer = netlink.recv(1 << 18)
+            at = 0
+            while at < len(answer):
+                length, kind = struct.unpack_from("=IH", answer, at)
+                if kind == NLMSG_DONE:
+                    return peers
+                if kind == NLMSG_ERROR:
+                    code = struct.unpack_from("=i", answer, at + 16)[0]
+                    raise HarnessError(f"Cannot list sockets: {os.strerror(-code)}")
+                inode = struct.unpack_from("=I", answer, at + 20)[0]
+                # Attributes follow the netlink header (16 bytes) and the unix_diag_msg (16).
+                attribute = at + 32
+                while attribute < at + length:
+                    size, name = struct.unpack_from("=HH", answer, attribute)
+                    if name == UNIX_DIAG_PEER:
+                        peers[inode] = struct.unpack_from("=I", answer, attribute + 4)[0]
+                    attribute += (size + 3) & ~3
+                at += (length + 3) & ~3
 
 
 def unread_in_sockets(pid, peer_pid):
@@ -114,7 +139,7 @@ def _peek(pidfd, number):
 def unread_request(pid, peer_pid):
     """The unread SHMEM_MAP or SHMEM_UNMAP of the peer, or None."""
     for end in unread_in_sockets(pid, peer_pid):
-        if (end.get("request") in (SHMEM_MAP, SHMEM_MAP + 1)
+        if (end.get("request") in (SHMEM_MAP, SHMEM_UNMAP)
                 and end["flags"] & (FLAG_VERSION_MASK | FLAG_REPLY) == 1):
             return end
     return None
@@ -122,12 +147,14 @@ def unread_request(pid, peer_pid):
 
 def main_thread_stack(pid):
     """Function names of the main thread of a process, innermost first, as gdb sees them."""
-    result = subprocess.run(
-        ["gdb", "-p", str(pid), "-batch", "-nx", "-iex", "set debuginfod enabled off",
-         "-iex", "set auto-load safe-path /", "-ex", "set pagination off",
-         "-ex", "thread apply all backtrace"],
-        check=False, capture_output=True, text=True, errors="replace", timeout=120,
-        stdin=subprocess.DEVNULL)
+    try:
+        result = subprocess.run(
+            ["gdb", "-p", str(pid), "-batch", "-nx", "-iex", "set debuginfod enabled off",
+             "-ex", "set pagination off", "-ex", "thread apply all backtrace"],
+            check=False, capture_output=True, text=True, errors="replace", timeout=120,
+            stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise HarnessError(f"Cannot ask gdb for a stack: {error}") from error
     frames = []
     inside = False
     for line in result.stdout.splitlines():

@@ -116,8 +116,11 @@ class Run:
     def _drop_session(self):
         """A recording that was killed outright leaves its session: that one, and no other."""
         if self.recording and self.recording.child.popen.returncode == -signal.SIGKILL:
-            subprocess.run(["lttng", "--no-sessiond", "destroy", self.session], check=False,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
+            try:
+                subprocess.run(["lttng", "--no-sessiond", "destroy", self.session], check=False,
+                               capture_output=True, timeout=START_TIMEOUT_S)
+            except (OSError, subprocess.TimeoutExpired):
+                pass  # the recording's own keeper ends it as well
 
     def write_witness(self):
         with open(self.path("witness.json"), "w", encoding="utf-8") as out:

@@ -21,7 +21,8 @@ DEAF = ("import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         "print('deaf', flush=True); time.sleep(1000)")
 
 # A front-end and a back-end, as far as descriptors go: the child sends a SHMEM_MAP header with
-# a memfd over a socketpair whose other end the parent keeps and does not read.
+# a memfd over a socketpair whose other end the parent keeps and does not read. Both write
+# their line at once, into one pipe: each by a single write.
 PAIR = """
 import array, mmap, os, socket, struct, sys
 ours, theirs = socket.socketpair()
@@ -32,12 +33,12 @@ if child == 0:
     ours.close()
     theirs.sendmsg([struct.pack("=III", 9, 9, 40) + bytes(40)],
                    [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [memfd]))])
-    print(os.getpid(), flush=True)
+    os.write(1, f"{os.getpid()}\\n".encode())
     sys.stdin.readline()
     os._exit(0)
 theirs.close()
 view = mmap.mmap(memfd, 4096)
-print(os.getpid(), os.fstat(memfd).st_ino, flush=True)
+os.write(1, f"{os.getpid()} {os.fstat(memfd).st_ino}\\n".encode())
 os.waitpid(child, 0)
 """
 

@@ -19,7 +19,7 @@ from harness.run import Run
 class RecordingTest(common.IntegrationTest):
 
     def test_babeltrace_reads_it_without_a_warning(self):
-        run = common.play("short", "babeltrace")
+        run = common.play("healthy", "babeltrace")
         read = subprocess.run(["babeltrace2", run.trace], check=False, text=True,
                               capture_output=True, timeout=120)
         self.assertEqual((read.returncode, read.stderr), (0, ""))
