@@ -120,15 +120,17 @@ static void read_ended(SsChecks *checks, const SsCheck *check, const SsNotice *n
 static void open_read(SsChecks *checks, const SsCheck *check, SsThread *thread, gint64 end_ns)
 {
     SsProcess *process = thread->process;
-    gint64 lasted = end_ns - thread->reading_ns;
+    bool ended = process->end == SS_END_EXITED || process->end == SS_END_SIGNAL;
+    gint64 until = ended && process->ended_ns ? MIN(end_ns, process->ended_ns) : end_ns;
+    gint64 lasted = until - thread->reading_ns;
     if (lasted < USUAL_NS) {
         return;
     }
-    bool ended = process->end == SS_END_EXITED || process->end == SS_END_SIGNAL;
+    bool unknown = ended && !process->ended_ns;
     g_autofree char *who = ss_thread_text(thread);
     SsFinding *finding = ss_checks_report(
-        checks, check, ended ? SS_UNKNOWN : SS_SUSPECTED, process, thread->reading,
-        thread->reading_ns, end_ns, "read-open",
+        checks, check, unknown ? SS_UNKNOWN : SS_SUSPECTED, process, thread->reading,
+        thread->reading_ns, until, "read-open",
         g_strdup("the read of a message of the back-end channel did not end"));
     if (!finding) {
         return;
@@ -139,8 +141,8 @@ static void open_read(SsChecks *checks, const SsCheck *check, SsThread *thread, 
     ss_finding_state(finding, "back-end", g_strdup("may have sent a part of it only"));
     if (!finding->condition) {
         finding->condition =
-            g_strdup(ended ? "the process ended; when is not known"
-                           : "not visible from the trace: what lies in the socket");
+            g_strdup(unknown ? "the process ended; when is not known"
+                             : "not visible from the trace: what lies in the socket");
     }
 }
 

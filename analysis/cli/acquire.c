@@ -63,11 +63,10 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const char *summary
         { 0 },
     };
     g_autofree char *name = g_strdup_printf("shmemscope %s", argv[0]);
-    char **arguments = g_new0(char *, argc + 1);
+    g_autofree char **arguments = g_new0(char *, argc + 1);
     for (int i = 0; i < argc; i++) {
         arguments[i] = i ? argv[i] : name;
     }
-    g_autofree char **owned_arguments = arguments;
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     g_option_context_set_help_enabled(context, FALSE);
     g_option_context_set_summary(context, summary);

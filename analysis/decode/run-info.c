@@ -31,18 +31,19 @@ static bool complete(JsonObject *object)
 
 static void take_process(SsModel *model, JsonObject *object, bool ended, bool whole)
 {
-    gint64 pid, code;
+    gint64 pid, code, ns = 0;
+    (void)get_int(object, "ended_ns", &ns);
     if (!get_int(object, "pid", &pid) || pid <= 0 || pid > G_MAXINT32) {
         return;
     }
     if (!ended) {
-        ss_model_set_run_end(model, (gint32)pid, whole ? SS_END_ALIVE : SS_END_UNKNOWN, 0);
+        ss_model_set_run_end(model, (gint32)pid, whole ? SS_END_ALIVE : SS_END_UNKNOWN, 0, 0);
     } else if (get_int(object, "signal", &code)) {
-        ss_model_set_run_end(model, (gint32)pid, SS_END_SIGNAL, (gint32)code);
+        ss_model_set_run_end(model, (gint32)pid, SS_END_SIGNAL, (gint32)code, ns);
     } else if (get_int(object, "exit_code", &code)) {
-        ss_model_set_run_end(model, (gint32)pid, SS_END_EXITED, (gint32)code);
+        ss_model_set_run_end(model, (gint32)pid, SS_END_EXITED, (gint32)code, ns);
     } else {
-        ss_model_set_run_end(model, (gint32)pid, SS_END_EXITED, -1);
+        ss_model_set_run_end(model, (gint32)pid, SS_END_EXITED, -1, ns);
     }
 }
 

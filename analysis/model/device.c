@@ -161,9 +161,7 @@ static void disconnected(SsDevice *device, gint64 ns, bool main_channel)
     if (!device->disconnect_ns) {
         device->disconnect_ns = ns;
         device->disconnect_main = main_channel;
-        SsProcess *process = device->process;
-        gint64 due = ns + SS_GRACE_NS;
-        process->due_ns = process->due_ns ? MIN(process->due_ns, due) : due;
+        g_queue_push_tail(&device->process->disconnects, device);
     }
 }
 
@@ -188,6 +186,11 @@ static void told(SsModel *model, SsProcess *process, const SsEvent *event)
     SsDevice *device = ss_device_get(process, dev, vdev, event->ns);
     if (device->gone) {
         connected(model, device, event->ns);
+    }
+    if (!device->features_known && device->main_channel == SS_CHANNEL_UNKNOWN &&
+        event->u.vhost_user_device.started) {
+        device->late = true; /* it was started before anybody listened */
+        process->late_objects++;
     }
     ss_replace_string(&process->vm, event->u.vhost_user_device.vm);
     ss_replace_string(&device->id, event->u.vhost_user_device.id);

@@ -10,6 +10,7 @@
 typedef struct SsRunEnd {
     SsProcessEnd end;
     gint32 code;
+    gint64 ns;
 } SsRunEnd;
 
 static void trace_free(gpointer data)
@@ -119,11 +120,13 @@ void ss_model_reached(SsModel *model, guint index, gint64 ns)
     model->end_ns = MAX(model->end_ns, ns);
 }
 
-void ss_model_set_run_end(SsModel *model, gint32 pid, SsProcessEnd end, gint32 code)
+void ss_model_set_run_end(SsModel *model, gint32 pid, SsProcessEnd end, gint32 code,
+                          gint64 ended_ns)
 {
     SsRunEnd *run_end = g_new0(SsRunEnd, 1);
     run_end->end = end;
     run_end->code = code;
+    run_end->ns = ended_ns;
     g_hash_table_replace(model->run_ends, GINT_TO_POINTER(pid), run_end);
 }
 
@@ -179,14 +182,12 @@ bool ss_process_waits(const SsProcess *process, SsThread **ret_thread)
 /* A channel closed and its mappings' cleanup has had its time. */
 static void judge_due(SsModel *model, SsProcess *process, gint64 ns)
 {
-    process->due_ns = 0;
-    for (guint i = 0; i < process->devices->len; i++) {
-        SsDevice *device = g_ptr_array_index(process->devices, i);
-        if (device->disconnect_ns && ns >= device->disconnect_ns + SS_GRACE_NS) {
+    SsDevice *device;
+    while ((device = g_queue_peek_head(&process->disconnects)) &&
+           (!device->disconnect_ns || ns >= device->disconnect_ns + SS_GRACE_NS)) {
+        (void)g_queue_pop_head(&process->disconnects);
+        if (device->disconnect_ns) {
             ss_device_judge_disconnect(model, device, ns);
-        } else if (device->disconnect_ns) {
-            gint64 due = device->disconnect_ns + SS_GRACE_NS;
-            process->due_ns = process->due_ns ? MIN(process->due_ns, due) : due;
         }
     }
 }
@@ -206,9 +207,7 @@ void ss_model_event(SsModel *model, const SsEvent *event)
     SsThread *thread = ss_thread_get(process, event);
     process->last_ns = MAX(process->last_ns, ns);
     thread->last_ns = MAX(thread->last_ns, ns);
-    if (process->due_ns && ns >= process->due_ns) {
-        judge_due(model, process, ns);
-    }
+    judge_due(model, process, ns);
     if (thread->waiting && event->id != SS_EVENT_VHOST_USER_REPLY_WAIT_LASTS &&
         event->id != SS_EVENT_VHOST_USER_REPLY_READ) {
         thread->waiting = false; /* a thread that waits does nothing else: it ended unseen */
@@ -252,6 +251,7 @@ static void finish_process(SsModel *model, SsProcess *process)
     if (run_end) {
         process->end = run_end->end;
         process->end_code = run_end->code;
+        process->ended_ns = run_end->ns;
     }
     for (guint i = 0; i < process->devices->len; i++) {
         SsDevice *device = g_ptr_array_index(process->devices, i);

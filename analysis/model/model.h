@@ -77,8 +77,10 @@ void ss_model_add_loss(SsModel *model, guint trace, gint64 begin_ns, gint64 end_
                        guint64 events);
 /* The recording reached this time, with or without an event. */
 void ss_model_reached(SsModel *model, guint trace, gint64 ns);
-/* What is known from outside the trace about a process's end. */
-void ss_model_set_run_end(SsModel *model, gint32 pid, SsProcessEnd end, gint32 code);
+/* What is known from outside the trace about a process's end: exit code (-1: not known) or
+ * signal, and when, in ns since the Unix epoch (0: not known). */
+void ss_model_set_run_end(SsModel *model, gint32 pid, SsProcessEnd end, gint32 code,
+                          gint64 ended_ns);
 
 /* Takes any event in any order; never fails. */
 void ss_model_event(SsModel *model, const SsEvent *event);

@@ -44,6 +44,7 @@ static SsProcess *process_new(SsModel *model, const SsEvent *event)
     process->fds = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, descriptor_free);
     process->threads = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, thread_free);
     process->pending = g_ptr_array_new();
+    g_queue_init(&process->disconnects);
     g_ptr_array_add(model->processes, process);
     return process;
 }
@@ -53,6 +54,7 @@ void ss_process_free(SsProcess *process)
     if (!process) {
         return;
     }
+    g_queue_clear(&process->disconnects);
     g_ptr_array_unref(process->pending);
     g_hash_table_unref(process->threads);
     g_hash_table_unref(process->fds);

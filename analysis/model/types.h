@@ -283,8 +283,9 @@ struct SsProcess {
     SsDevice *deferred_device;          /* weak; dispatch that left a transaction open */
     guint64 deferred_seq;
     guint32 deferred_request;
-    gint64 due_ns; /* a disconnect must be judged from then on; 0 none */
+    GQueue disconnects; /* weak SsDevice whose disconnect is not judged yet, oldest first */
     guint64 late_objects; /* things seen whose beginning was not */
     SsProcessEnd end;
     gint32 end_code; /* exit code or signal */
+    gint64 ended_ns; /* 0 when not known */
 };

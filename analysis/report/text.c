@@ -362,16 +362,31 @@ static guint count_decided(const SsChecks *checks)
     return decided;
 }
 
+static guint count_checks(void)
+{
+    guint checks = 0;
+    while (ss_all_checks[checks]) {
+        checks++;
+    }
+    return checks;
+}
+
+static bool recorded(const SsModel *model, SsEventId id)
+{
+    const SsFigure figure = { .name = "", .events = { id, SS_N_EVENTS } };
+    return ss_figure_recorded(model, &figure);
+}
+
 static void add_worth(const SsReport *report, GString *out)
 {
     const SsModel *model = report->model;
-    guint n_checks = 0;
-    while (ss_all_checks[n_checks]) {
-        n_checks++;
-    }
     g_autofree char *decided = g_strdup_printf(
-        "%u of %u checks could decide", count_decided(report->checks), n_checks);
+        "%u of %u checks could decide", count_decided(report->checks), count_checks());
     ss_text_labelled(out, LABEL, "worth", decided);
+    if (!recorded(model, SS_EVENT_VHOST_USER_REPLY_WAIT)) {
+        ss_text_labelled(out, LABEL, "", "waits for the back-end were not recorded");
+        return;
+    }
     g_autofree char *commits = g_strdup_printf(
         "waits for the back-end inside a memory commit: %" G_GUINT64_FORMAT
         ", inside a start, stop or reset: %" G_GUINT64_FORMAT "%s",
@@ -399,9 +414,15 @@ char *ss_report_text(const SsReport *report)
     }
     g_string_append_c(out, '\n');
     if (!shown) {
-        g_string_append(out, count_decided(report->checks)
-                                 ? "Nothing found.\n"
-                                 : "Nothing can be said from this recording.\n");
+        guint decided = count_decided(report->checks);
+        if (!decided) {
+            g_string_append(out, "Nothing can be said from this recording.\n");
+        } else if (decided < count_checks()) {
+            g_string_append_printf(out, "Nothing found by the %u check%s that could decide.\n",
+                                   decided, decided == 1 ? "" : "s");
+        } else {
+            g_string_append(out, "Nothing found.\n");
+        }
     }
     add_undecided(report, out);
     add_worth(report, out);

@@ -208,6 +208,7 @@ static const char *parse_header(SsFixture *fixture, char *line)
     const char *first = next_word(&at);
     const char *second = next_word(&at);
     const char *third = next_word(&at);
+    const char *fourth = next_word(&at);
     if (g_str_equal(key, "host") && first) {
         g_free(fixture->host);
         fixture->host = unquote(first);
@@ -224,6 +225,7 @@ static const char *parse_header(SsFixture *fixture, char *line)
         fixture->end_ns = to_ns(first);
     } else if (g_str_equal(key, "process-end") && second) {
         SsFixtureEnd end = { .pid = atoi(first), .code = third ? atoi(third) : -1 };
+        end.ns = fourth ? to_ns(fourth) : 0;
         end.end = g_str_equal(second, "alive")    ? SS_END_ALIVE
                   : g_str_equal(second, "exited") ? SS_END_EXITED
                                                   : SS_END_SIGNAL;
@@ -290,7 +292,7 @@ void ss_fixture_feed(const SsFixture *fixture, SsModel *model)
     }
     for (guint i = 0; i < fixture->process_ends->len; i++) {
         const SsFixtureEnd *end = &g_array_index(fixture->process_ends, SsFixtureEnd, i);
-        ss_model_set_run_end(model, end->pid, end->end, end->code);
+        ss_model_set_run_end(model, end->pid, end->end, end->code, end->ns);
     }
     for (guint i = 0; i < fixture->events->len; i++) {
         SsEvent event = g_array_index(fixture->events, SsEvent, i);

@@ -9,7 +9,7 @@
  *   thread PID TID NAME                    names a thread (the process, when both are equal)
  *   loss FROM TO EVENTS                    seconds; EVENTS 0 is "nobody counted"
  *   end SECONDS                            the recording reached this time
- *   process-end PID alive|exited|signal [CODE]
+ *   process-end PID alive|exited|signal [CODE [SECONDS]]
  *   +SECONDS PID TID EVENT field=value...  values: numbers, words, "quoted" with C escapes
  *
  * Fields that are not given are 0 or empty. Times count from a fixed origin.
@@ -41,6 +41,7 @@ typedef struct SsFixtureEnd {
     gint32 pid;
     SsProcessEnd end;
     gint32 code;
+    gint64 ns;
 } SsFixtureEnd;
 
 /* NULL with an error that names file and line. */
