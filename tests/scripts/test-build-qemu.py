@@ -202,7 +202,7 @@ class BuildTest(unittest.TestCase):
         self.assertEqual((first.returncode, second.returncode), (0, 0), outcomes)
         self.assertEqual(outcomes[0][0], outcomes[1][0])
         said += ''.join(outcome[1] for outcome in outcomes)
-        self.assertEqual(said.count('compiling with'), 1, said)
+        self.assertEqual(said.count('preparing the tree'), 1, said)
 
     def await_file(self, name, process):
         deadline = time.monotonic() + PATIENCE
