@@ -100,9 +100,13 @@ class FrontEnd:
         self.tell(request, payload, fds, VERSION | NEED_REPLY)
         return struct.unpack("=Q", self.answer())[0]
 
-    def start(self):
+    def kick_only(self):
+        """Gives the ring its kick descriptor, and does not enable it."""
         self.tell(SET_FEATURES, struct.pack("=Q", 1 << 32 | 1 << 30))
         self.tell(SET_VRING_KICK, struct.pack("=Q", 0), [self.kick])
+
+    def start(self):
+        self.kick_only()
         self.enable(1)
 
     def enable(self, value):

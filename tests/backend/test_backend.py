@@ -189,6 +189,16 @@ class BackendTest(unittest.TestCase):
 
     # -- threads, signals, connections ------------------------------------------------
 
+    def test_starts_only_when_the_ring_is_enabled(self):
+        front_end = self.begin("region 0 1M\nfile a 64K\nawait start\nmap 0 0 0x1000 file=a\n")
+        front_end.kick_only()
+        front_end.serves()
+        self.assertTrue(front_end.silent())
+        front_end.enable(1)
+        front_end.serve()
+        front_end.close()
+        self.ended(0)
+
     def test_two_threads(self):
         front_end = self.begun("region 0 1M\nfile a 64K\nthread mapper\n  repeat 5\n"
                                "    map 0 $i*0x1000 0x1000 file=a\n  end\nend\n"
@@ -238,6 +248,8 @@ class BackendTest(unittest.TestCase):
                                "signal set\n")
         self.assertEqual(self.backend.stdout.readline(), "set\n")
         self.assertEqual(front_end.acknowledged(18, struct.pack("=II", 0, 1)), 0)
+        front_end.close()
+        self.ended(0)
         read, answered = self.entries(op="serve", request="SET_VRING_ENABLE")[-2:]
         self.assertEqual((read["phase"], answered["phase"]), ("read", "answered"))
         self.assertGreaterEqual(answered["t"] - read["t"], 300_000_000)
