@@ -50,7 +50,7 @@ static gboolean parse_await(SsParser *parser, SsStatement *statement, GError **e
     statement->name = g_strdup(parser->words[2]);
     if (strcmp(what, "signal") == 0) {
         statement->kind = SS_STATEMENT_AWAIT_SIGNAL;
-        parser->scenario->uses_signals = TRUE;
+        parser->scenario->awaits_signals = TRUE;
         return TRUE;
     }
     if (strcmp(what, "thread") == 0) {
@@ -71,7 +71,6 @@ static gboolean parse_signal(SsParser *parser, SsStatement *statement, GError **
         return FALSE;
     }
     statement->name = g_strdup(parser->words[1]);
-    parser->scenario->uses_signals = TRUE;
     return TRUE;
 }
 

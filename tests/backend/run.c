@@ -205,7 +205,7 @@ static gboolean prepare(SsRun *run, int listener, GError **error)
         g_set_error(error, SS_SCENARIO_ERROR, 0, "Cannot create eventfd: %s", g_strerror(errno));
         return FALSE;
     }
-    if (run->scenario->uses_signals) {
+    if (run->scenario->awaits_signals) {
         run->control = ss_control_new(STDIN_FILENO, run->wake, error);
         if (run->control == NULL) {
             return FALSE;

@@ -103,7 +103,7 @@ typedef struct {
     gboolean reply_ack;
     gboolean mem_slots;
     uint32_t shmem_bit; /* or SS_SHMEM_BIT_OFF */
-    gboolean uses_signals;
+    gboolean awaits_signals;
     GPtrArray *files;   /* owned, of SsScenarioFile */
     GPtrArray *threads; /* owned, of SsScenarioThread */
     GPtrArray *body;    /* owned, of SsStatement */

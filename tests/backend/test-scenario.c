@@ -29,7 +29,7 @@ static void test_defaults(void)
 
     g_assert_true(scenario->reply_ack);
     g_assert_true(scenario->mem_slots);
-    g_assert_false(scenario->uses_signals);
+    g_assert_false(scenario->awaits_signals);
     g_assert_cmpuint(scenario->shmem_bit, ==, 22);
     g_assert_cmpuint(scenario->body->len, ==, 0);
     for (unsigned i = 0; i < SS_SCENARIO_MAX_REGIONS; i++) {
@@ -185,7 +185,7 @@ static void test_statements(void)
     g_assert_cmpuint(statement_at(scenario->body, 1, kinds[1])->request, ==, 18);
     g_assert_cmpuint(statement_at(scenario->body, 9, kinds[9])->request, ==, 37);
     g_assert_cmpuint(statement_at(scenario->body, 10, kinds[10])->request, ==, 5);
-    g_assert_true(scenario->uses_signals);
+    g_assert_true(scenario->awaits_signals);
 }
 
 static void test_refused(void)

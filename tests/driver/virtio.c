@@ -190,7 +190,7 @@ static gboolean add_status(SsQtest *qtest, const SsVirtioDevice *device, uint8_t
         !ss_virtio_status(qtest, device, &status, error)) {
         return FALSE;
     }
-    if ((status & bit) == 0 || (status & VIRTIO_CONFIG_S_NEEDS_RESET) != 0) {
+    if ((status & bit) == 0) {
         g_set_error(error, SS_DRIVE_ERROR, SS_DRIVE_ERROR_FAILED,
                     "the device does not take status 0x%x: it is 0x%x", bit, status);
         return FALSE;
