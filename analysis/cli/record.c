@@ -125,8 +125,7 @@ static gboolean parse(Recording *recording, int argc, char **argv, GError **erro
         { "exclude-class", 0, 0, G_OPTION_ARG_STRING_ARRAY, &classes,
           "Leave out a class of events (may be repeated)", "CLASS" },
         { "pid", 0, 0, G_OPTION_ARG_STRING_ARRAY, &pids,
-          "Record this process and what it starts, instead of every one (may be repeated)",
-          "PID" },
+          "Record this process and what it starts, instead of every one (may be repeated)", "PID" },
         { "duration", 0, 0, G_OPTION_ARG_DOUBLE, &duration, "End after so many seconds",
           "SECONDS" },
         { "buffer-size", 0, 0, G_OPTION_ARG_INT, &buffer_kib,
@@ -184,10 +183,9 @@ static gboolean parse(Recording *recording, int argc, char **argv, GError **erro
     }
     recording->buffer_size = (guint64)buffer_kib * 1024;
     recording->directory = g_canonicalize_filename(output, NULL);
-    recording->session =
-        session ? g_steal_pointer(&session)
-                : g_strdup_printf("shmemscope-%d-%" G_GINT64_FORMAT, (int)getpid(),
-                                  g_get_real_time() / 1000);
+    recording->session = session ? g_steal_pointer(&session)
+                                 : g_strdup_printf("shmemscope-%d-%" G_GINT64_FORMAT, (int)getpid(),
+                                                   g_get_real_time() / 1000);
     return TRUE;
 }
 
@@ -197,8 +195,10 @@ static gboolean make_directory(const char *path, GError **error)
     g_autoptr(GDir) directory = NULL;
 
     if (g_mkdir_with_parents(path, 0777) < 0) {
-        g_set_error(error, SS_RECORD_ERROR, 0, "Cannot create the output directory: "
-                    "path=\"%s\": %s", path, g_strerror(errno));
+        g_set_error(error, SS_RECORD_ERROR, 0,
+                    "Cannot create the output directory: "
+                    "path=\"%s\": %s",
+                    path, g_strerror(errno));
         return FALSE;
     }
     directory = g_dir_open(path, 0, error);
@@ -292,8 +292,8 @@ static void write_run_file(const Recording *recording, const SsSessionResult *re
     g_autoptr(GError) error = NULL;
 
     if (!ss_run_file_write(recording->directory, recording->session,
-                           recording->has_command ? &recording->command : NULL,
-                           recording->watch, result, &error)) {
+                           recording->has_command ? &recording->command : NULL, recording->watch,
+                           result, &error)) {
         g_printerr("shmemscope record: Cannot write the run file: %s\n", error->message);
     }
 }

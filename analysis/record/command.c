@@ -18,8 +18,7 @@
  */
 #define REGISTER_TIMEOUT "10000"
 
-G_NORETURN static void execute(const SsCommand *command, const void *mask, int go_fd,
-                               int report_fd)
+G_NORETURN static void execute(const SsCommand *command, const void *mask, int go_fd, int report_fd)
 {
     char go;
     int reason;

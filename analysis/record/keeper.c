@@ -76,8 +76,7 @@ SsKeeper *ss_keeper_start(const char *name, const char *directory, GError **erro
     }
     pid = fork();
     if (pid < 0) {
-        g_set_error(error, SS_RECORD_ERROR, 0, "Cannot start the keeper: %s",
-                    g_strerror(errno));
+        g_set_error(error, SS_RECORD_ERROR, 0, "Cannot start the keeper: %s", g_strerror(errno));
         (void)close(ends[0]);
         (void)close(ends[1]);
         return NULL;

@@ -52,8 +52,7 @@ static void add_processes(JsonBuilder *builder, const SsWatch *watch)
     json_builder_set_member_name(builder, "processes");
     json_builder_begin_array(builder);
     for (guint i = 0; i < watch->processes->len; i++) {
-        const SsWatchedProcess *process =
-            &g_array_index(watch->processes, SsWatchedProcess, i);
+        const SsWatchedProcess *process = &g_array_index(watch->processes, SsWatchedProcess, i);
 
         json_builder_begin_object(builder);
         add_int(builder, "pid", process->pid);

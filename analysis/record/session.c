@@ -47,10 +47,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(LttngEvent, lttng_event_destroy)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LttngDescriptor, lttng_session_descriptor_destroy)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(LttngDestruction, lttng_destruction_handle_destroy)
 
-G_DEFINE_QUARK(ss-record-error-quark, ss_record_error)
+G_DEFINE_QUARK(ss - record - error - quark, ss_record_error)
 
 static const char *const wide_patterns[] = {
-    "qemu:vhost_*", "qemu:virtio_*", "qemu:memory_region_*", "qemu:flatview_*",
+    "qemu:vhost_*",
+    "qemu:virtio_*",
+    "qemu:memory_region_*",
+    "qemu:flatview_*",
 };
 
 /* code: as liblttng-ctl returns it, negative or not */
@@ -134,8 +137,8 @@ void ss_session_tell_stale(void)
     for (int i = 0; i < count; i++) {
         int pid = 0;
 
-        if (sscanf(sessions[i].name, "shmemscope-%d-", &pid) == 1 && pid > 0 &&
-            kill(pid, 0) < 0 && errno == ESRCH) {
+        if (sscanf(sessions[i].name, "shmemscope-%d-", &pid) == 1 && pid > 0 && kill(pid, 0) < 0 &&
+            errno == ESRCH) {
             g_printerr("shmemscope record: the recorder of session %s is gone; its trace is in "
                        "%s; `lttng destroy %s` removes the session\n",
                        sessions[i].name, sessions[i].path, sessions[i].name);
@@ -257,8 +260,8 @@ static gboolean enable(LttngHandle *handle, const SsSessionConfig *config, const
                                               exclusions ? (int)exclusions->len : 0,
                                               exclusions ? (char **)exclusions->pdata : NULL);
     if (code < 0) {
-        g_set_error(error, SS_RECORD_ERROR, 0, "Cannot enable an event: event=\"%s\": %s",
-                    pattern, lttng_strerror(code));
+        g_set_error(error, SS_RECORD_ERROR, 0, "Cannot enable an event: event=\"%s\": %s", pattern,
+                    lttng_strerror(code));
         return FALSE;
     }
     return TRUE;
@@ -279,8 +282,7 @@ static GPtrArray *exclusions_of(const SsSessionConfig *config, const char *patte
     return g_steal_pointer(&names);
 }
 
-static gboolean enable_events(LttngHandle *handle, const SsSessionConfig *config,
-                              GError **error)
+static gboolean enable_events(LttngHandle *handle, const SsSessionConfig *config, GError **error)
 {
     for (guint i = 0; i < SS_N_EVENTS; i++) {
         const SsEventInfo *info = &ss_catalogue_events[i];
@@ -325,8 +327,8 @@ static gboolean include_nothing(const char *name, GError **error)
     if (!tracker) {
         return FALSE;
     }
-    if (lttng_process_attr_tracker_handle_set_tracking_policy(
-            tracker, LTTNG_TRACKING_POLICY_INCLUDE_SET) !=
+    if (lttng_process_attr_tracker_handle_set_tracking_policy(tracker,
+                                                              LTTNG_TRACKING_POLICY_INCLUDE_SET) !=
         LTTNG_PROCESS_ATTR_TRACKER_HANDLE_STATUS_OK) {
         set_lttng_error(error, "choose processes", name, LTTNG_ERR_UNK);
         return FALSE;
@@ -345,8 +347,10 @@ gboolean ss_session_include(const char *name, int pid, GError **error)
     status = lttng_process_attr_virtual_process_id_tracker_handle_add_pid(tracker, pid);
     if (status != LTTNG_PROCESS_ATTR_TRACKER_HANDLE_STATUS_OK &&
         status != LTTNG_PROCESS_ATTR_TRACKER_HANDLE_STATUS_EXISTS) {
-        g_set_error(error, SS_RECORD_ERROR, 0, "Cannot record a process: pid=%d: LTTng's tracker "
-                    "refuses it (%d)", pid, (int)status);
+        g_set_error(error, SS_RECORD_ERROR, 0,
+                    "Cannot record a process: pid=%d: LTTng's tracker "
+                    "refuses it (%d)",
+                    pid, (int)status);
         return FALSE;
     }
     return TRUE;
@@ -381,8 +385,7 @@ gboolean ss_session_create(const SsSessionConfig *config, GError **error)
     if (!handle) {
         set_lttng_error(error, "use the session", config->name, LTTNG_ERR_NOMEM);
     } else if (add_metadata_channel(handle, config->name, error) &&
-               add_channel(handle, config, error) &&
-               enable_events(handle, config, error) &&
+               add_channel(handle, config, error) && enable_events(handle, config, error) &&
                (config->everything || include_nothing(config->name, error))) {
         return TRUE;
     }

@@ -16,12 +16,12 @@ typedef enum SsEventSet {
 } SsEventSet;
 
 typedef struct SsSessionConfig {
-    const char *name;            /* of the session; weak */
-    const char *directory;       /* absolute path of the trace; weak */
+    const char *name;      /* of the session; weak */
+    const char *directory; /* absolute path of the trace; weak */
     SsEventSet set;
-    const gboolean *excluded;    /* SS_N_CLASSES entries: classes left out; weak */
-    gboolean everything;         /* every process; else those that ss_session_include names */
-    guint64 buffer_size;         /* bytes for each CPU and user; 0: what fits the machine */
+    const gboolean *excluded; /* SS_N_CLASSES entries: classes left out; weak */
+    gboolean everything;      /* every process; else those that ss_session_include names */
+    guint64 buffer_size;      /* bytes for each CPU and user; 0: what fits the machine */
 } SsSessionConfig;
 
 typedef struct SsSessionResult {

@@ -10,9 +10,9 @@
 
 typedef struct SsWatchedProcess {
     pid_t pid;
-    int pidfd;        /* owned; -1 when the process has ended */
-    char *name;       /* owned: the kernel's short name */
-    gint64 ended_ns;  /* Unix time; 0 while it lives */
+    int pidfd;       /* owned; -1 when the process has ended */
+    char *name;      /* owned: the kernel's short name */
+    gint64 ended_ns; /* Unix time; 0 while it lives */
 } SsWatchedProcess;
 
 typedef struct SsWatch {
@@ -21,7 +21,7 @@ typedef struct SsWatch {
     GHashTable *followed; /* of the other: pids, themselves; owned. NULL: over everything */
     GArray *fresh;        /* pid_t newly followed; the caller takes them out; owned */
     guint round;
-    gboolean changed;     /* since the caller last cleared it */
+    gboolean changed; /* since the caller last cleared it */
 } SsWatch;
 
 /* Unix time in nanoseconds: the origin that the trace's clock has as well. */
