@@ -74,6 +74,15 @@ def babeltrace(trace):
     return run.stdout
 
 
+def text_of(path):
+    """What a log holds so far; empty while there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as log:
+            return log.read()
+    except FileNotFoundError:
+        return ""
+
+
 class Report:
     """The report of a trace: its exit status, its JSON, and its text."""
 

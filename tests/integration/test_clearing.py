@@ -33,6 +33,16 @@ class ClearingTest(common.IntegrationTest):
         run = self.check("unplug-mapped", 30, "unrealize")
         self.assertNotIn("dev0", run.path("qemu.log"))
 
+    def test_backend_comes_again(self):
+        """A connection that is lost takes its mappings along; the next one begins anew."""
+        run = common.play("reconnect", "reconnect")
+        report = common.Report(run.trace)
+        log = common.Log(run.path("backend.jsonl"))
+        self.assertEqual((len(log.maps_ok), len(log.unmaps_ok)), (20, 10))
+        self.assert_all_finalized(report, 20)
+        self.assert_clean(report)
+        self.assertEqual(removal_reasons(run.trace), {"disconnect": 10, "unmap": 10})
+
 
 def removal_reasons(trace):
     """{reason: count} of the removals, as babeltrace2 reads them: not by our own analysis."""
