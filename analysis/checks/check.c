@@ -6,16 +6,11 @@
 #include "analysis/checks/check.h"
 
 const SsCheck *const ss_all_checks[] = {
-    &ss_check_reply_commit_deadlock,
-    &ss_check_stuck_wait,
-    &ss_check_commit_before_reply,
-    &ss_check_fd_leak,
-    &ss_check_mapping_leak,
-    &ss_check_stale_mapping,
-    &ss_check_missing_reply,
-    &ss_check_double_reply,
-    &ss_check_died_in_request,
-    NULL,
+    &ss_check_reply_commit_deadlock, &ss_check_stuck_wait,
+    &ss_check_commit_before_reply,   &ss_check_fd_leak,
+    &ss_check_mapping_leak,          &ss_check_stale_mapping,
+    &ss_check_missing_reply,         &ss_check_double_reply,
+    &ss_check_died_in_request,       NULL,
 };
 
 static void undecided_free(gpointer data)
@@ -58,8 +53,7 @@ bool ss_check_decidable(const SsModel *model, const SsCheck *check, guint trace)
 {
     const SsTraceInfo *info = ss_model_trace(model, trace);
     for (guint id = 0; id < SS_N_EVENTS; id++) {
-        if ((check->needs & (1u << ss_catalogue_events[id].event_class)) &&
-            !info->recorded[id]) {
+        if ((check->needs & (1u << ss_catalogue_events[id].event_class)) && !info->recorded[id]) {
             return false;
         }
     }
@@ -114,9 +108,8 @@ SsFinding *ss_checks_report(SsChecks *checks, const SsCheck *check, SsCertainty 
     if (lost) {
         certainty = SS_UNKNOWN;
     }
-    g_autofree char *key =
-        g_strdup_printf("%s|%d|%p|%p|%s", check->id, certainty, (void *)process,
-                        (void *)device, place);
+    g_autofree char *key = g_strdup_printf("%s|%d|%p|%p|%s", check->id, certainty, (void *)process,
+                                           (void *)device, place);
     SsFinding *known = g_hash_table_lookup(checks->by_key, key);
     if (known) {
         known->count++;

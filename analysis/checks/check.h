@@ -43,10 +43,10 @@ typedef struct SsUndecided {
 } SsUndecided;
 
 struct SsChecks {
-    SsModel *model;        /* weak */
-    GPtrArray *findings;   /* owned SsFinding */
-    GPtrArray *undecided;  /* owned SsUndecided */
-    GHashTable *by_key;    /* key -> SsFinding, weak */
+    SsModel *model;       /* weak */
+    GPtrArray *findings;  /* owned SsFinding */
+    GPtrArray *undecided; /* owned SsUndecided */
+    GHashTable *by_key;   /* key -> SsFinding, weak */
 };
 
 /* Connects itself to the model, which must outlive it. */

@@ -8,9 +8,9 @@
 #include "analysis/checks/check.h"
 #include "analysis/report/names.h"
 
-#define KINDS                                                                                  \
-    (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_REPLY) |                               \
-     SS_STEP_BIT(SS_STEP_COMMIT_BEGIN) | SS_STEP_BIT(SS_STEP_COMMIT_END) |                     \
+#define KINDS \
+    (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_REPLY) | \
+     SS_STEP_BIT(SS_STEP_COMMIT_BEGIN) | SS_STEP_BIT(SS_STEP_COMMIT_END) | \
      SS_STEP_BIT(SS_STEP_FRONTEND_REQUEST))
 
 static bool expects_reply(const SsDevice *device, const SsExchange *exchange)
@@ -27,20 +27,20 @@ static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, Ss
     }
     g_autofree char *request = ss_backend_request_text(exchange->request);
     g_autofree char *place = g_strdup_printf("%u", exchange->request);
-    SsFinding *finding = ss_checks_report(
-        checks, check, SS_OBSERVED, process, device, exchange->request_ns,
-        exchange->early_commit_ns, place,
-        g_strdup_printf("the memory commit of %s #%" G_GUINT64_FORMAT
-                        " ran before its reply was sent",
-                        request, exchange->seq));
+    SsFinding *finding =
+        ss_checks_report(checks, check, SS_OBSERVED, process, device, exchange->request_ns,
+                         exchange->early_commit_ns, place,
+                         g_strdup_printf("the memory commit of %s #%" G_GUINT64_FORMAT
+                                         " ran before its reply was sent",
+                                         request, exchange->seq));
     if (!finding) {
         return;
     }
     ss_finding_state(finding, "QEMU",
                      g_strdup("runs the memory listeners, which may wait for the back-end"));
-    ss_finding_state(finding, "back-end",
-                     g_strdup_printf("waits for the reply to %s #%" G_GUINT64_FORMAT, request,
-                                     exchange->seq));
+    ss_finding_state(
+        finding, "back-end",
+        g_strdup_printf("waits for the reply to %s #%" G_GUINT64_FORMAT, request, exchange->seq));
     ss_finding_take_journal(finding, device, exchange->request_ns, ns, KINDS);
 }
 

@@ -9,11 +9,11 @@
 #include "analysis/checks/check.h"
 #include "analysis/report/names.h"
 
-#define KINDS                                                                                  \
-    (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_REFUSED) |                             \
-     SS_STEP_BIT(SS_STEP_REPLY) | SS_STEP_BIT(SS_STEP_COMMIT_BEGIN) |                          \
-     SS_STEP_BIT(SS_STEP_COMMIT_END) | SS_STEP_BIT(SS_STEP_FD_RECEIVED) |                      \
-     SS_STEP_BIT(SS_STEP_MAPPING_ADDED) | SS_STEP_BIT(SS_STEP_FRONTEND_REQUEST))
+#define KINDS \
+    (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_REFUSED) | SS_STEP_BIT(SS_STEP_REPLY) | \
+     SS_STEP_BIT(SS_STEP_COMMIT_BEGIN) | SS_STEP_BIT(SS_STEP_COMMIT_END) | \
+     SS_STEP_BIT(SS_STEP_FD_RECEIVED) | SS_STEP_BIT(SS_STEP_MAPPING_ADDED) | \
+     SS_STEP_BIT(SS_STEP_FRONTEND_REQUEST))
 
 /* The request a thread is inside of when its events end; NULL when it is in none. */
 static const SsExchange *open_request(const SsThread *thread, SsDevice **ret_device)
@@ -25,8 +25,7 @@ static const SsExchange *open_request(const SsThread *thread, SsDevice **ret_dev
         }
         for (guint e = 0; e < SS_RECENT_EXCHANGES; e++) {
             const SsExchange *exchange = &context->device->exchanges[e];
-            if (exchange->seq == context->seq && exchange->request_ns &&
-                !exchange->dispatched_ns) {
+            if (exchange->seq == context->seq && exchange->request_ns && !exchange->dispatched_ns) {
                 *ret_device = context->device;
                 return exchange;
             }
@@ -58,14 +57,14 @@ static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process,
     g_autofree char *request = ss_backend_request_text(exchange->request);
     g_autofree char *how = known ? end_text(process) : g_strdup("shows no event after it");
     g_autofree char *place = g_strdup_printf("%u", exchange->request);
-    SsFinding *finding = ss_checks_report(
-        checks, check,
-        known    ? SS_OBSERVED
-        : silent ? SS_SUSPECTED
-                 : SS_UNKNOWN,
-        process, device, exchange->request_ns, process->last_ns, place,
-        g_strdup_printf("inside %s #%" G_GUINT64_FORMAT " the process %s", request,
-                        exchange->seq, how));
+    SsFinding *finding =
+        ss_checks_report(checks, check,
+                         known    ? SS_OBSERVED
+                         : silent ? SS_SUSPECTED
+                                  : SS_UNKNOWN,
+                         process, device, exchange->request_ns, process->last_ns, place,
+                         g_strdup_printf("inside %s #%" G_GUINT64_FORMAT " the process %s", request,
+                                         exchange->seq, how));
     if (!finding) {
         return;
     }

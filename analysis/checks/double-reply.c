@@ -7,9 +7,9 @@
 #include "analysis/checks/check.h"
 #include "analysis/report/names.h"
 
-#define KINDS                                                                                  \
-    (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_REPLY) |                               \
-     SS_STEP_BIT(SS_STEP_REFUSED) | SS_STEP_BIT(SS_STEP_DISPATCHED))
+#define KINDS \
+    (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_REPLY) | SS_STEP_BIT(SS_STEP_REFUSED) | \
+     SS_STEP_BIT(SS_STEP_DISPATCHED))
 
 static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
 {
@@ -21,10 +21,9 @@ static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notic
     g_autofree char *request = ss_backend_request_text(exchange->request);
     g_autofree char *place = g_strdup_printf("%u", exchange->request);
     SsFinding *finding = ss_checks_report(
-        checks, check, SS_OBSERVED, notice->process, notice->device, exchange->read_ns,
-        notice->ns, place,
-        g_strdup_printf("%s #%" G_GUINT64_FORMAT " was answered twice", request,
-                        exchange->seq));
+        checks, check, SS_OBSERVED, notice->process, notice->device, exchange->read_ns, notice->ns,
+        place,
+        g_strdup_printf("%s #%" G_GUINT64_FORMAT " was answered twice", request, exchange->seq));
     if (!finding) {
         return;
     }

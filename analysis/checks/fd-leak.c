@@ -13,12 +13,11 @@
 #include "analysis/checks/check.h"
 #include "analysis/report/names.h"
 
-#define KINDS                                                                                  \
-    (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_REPLY) |                               \
-     SS_STEP_BIT(SS_STEP_REFUSED) | SS_STEP_BIT(SS_STEP_DISPATCHED) |                          \
-     SS_STEP_BIT(SS_STEP_FD_RECEIVED) | SS_STEP_BIT(SS_STEP_FD_DUPLICATED) |                   \
-     SS_STEP_BIT(SS_STEP_FD_CLOSED) | SS_STEP_BIT(SS_STEP_MAPPING_REMOVED) |                   \
-     SS_STEP_BIT(SS_STEP_MAPPING_FINALIZED))
+#define KINDS \
+    (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_REPLY) | SS_STEP_BIT(SS_STEP_REFUSED) | \
+     SS_STEP_BIT(SS_STEP_DISPATCHED) | SS_STEP_BIT(SS_STEP_FD_RECEIVED) | \
+     SS_STEP_BIT(SS_STEP_FD_DUPLICATED) | SS_STEP_BIT(SS_STEP_FD_CLOSED) | \
+     SS_STEP_BIT(SS_STEP_MAPPING_REMOVED) | SS_STEP_BIT(SS_STEP_MAPPING_FINALIZED))
 
 static void report(SsChecks *checks, const SsCheck *check, const SsDescriptor *descriptor,
                    SsCertainty certainty, gint64 from_ns, gint64 ns, const char *place,
@@ -46,13 +45,11 @@ static void received_kept(SsChecks *checks, const SsCheck *check, const SsNotice
 {
     const SsExchange *exchange = notice->exchange;
     g_autofree char *request = ss_backend_request_text(exchange->request);
-    g_autofree char *place =
-        g_strdup_printf("received|%u|%s", exchange->request, exchange->reason);
+    g_autofree char *place = g_strdup_printf("received|%u|%s", exchange->request, exchange->reason);
     report(checks, check, descriptor, SS_OBSERVED, descriptor->birth_ns, notice->ns, place,
-           exchange->refused
-               ? g_strdup_printf("QEMU was done with %s, which it refused (%s)", request,
-                                 exchange->reason)
-               : g_strdup_printf("QEMU was done with %s", request));
+           exchange->refused ? g_strdup_printf("QEMU was done with %s, which it refused (%s)",
+                                               request, exchange->reason)
+                             : g_strdup_printf("QEMU was done with %s", request));
 }
 
 /* A duplicate whose mapping has, or will have, a RAM block that closes it. */
@@ -65,8 +62,7 @@ static bool owned(const SsDescriptor *descriptor)
 static void settled(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
 {
     const SsExchange *exchange = notice->exchange;
-    if (exchange->request != SS_REQUEST_SHMEM_MAP &&
-        exchange->request != SS_REQUEST_SHMEM_UNMAP) {
+    if (exchange->request != SS_REQUEST_SHMEM_MAP && exchange->request != SS_REQUEST_SHMEM_UNMAP) {
         return; /* other requests' handlers may keep what they are given */
     }
     for (guint i = 0; i < SS_EXCHANGE_FDS; i++) {
@@ -78,8 +74,8 @@ static void settled(SsChecks *checks, const SsCheck *check, const SsNotice *noti
             received_kept(checks, check, notice, descriptor);
         } else if (!owned(descriptor)) {
             g_autofree char *place = g_strdup_printf("duplicate|%s", exchange->reason);
-            report(checks, check, descriptor, SS_OBSERVED, descriptor->birth_ns, notice->ns,
-                   place, g_strdup("no RAM block took it over, and no mapping holds it"));
+            report(checks, check, descriptor, SS_OBSERVED, descriptor->birth_ns, notice->ns, place,
+                   g_strdup("no RAM block took it over, and no mapping holds it"));
         }
     }
 }
@@ -117,8 +113,8 @@ static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notic
 const SsCheck ss_check_fd_leak = {
     .id = "fd-leak",
     .title = "DESCRIPTOR LEAK",
-    .needs = SS_NEEDS(FD) | SS_NEEDS(MAPPING) | SS_NEEDS(BACKEND_REQUEST) |
-             SS_NEEDS(REFUSAL) | SS_NEEDS(DISPATCH),
+    .needs = SS_NEEDS(FD) | SS_NEEDS(MAPPING) | SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(REFUSAL) |
+             SS_NEEDS(DISPATCH),
     .rule = "a received descriptor is closed at the end of its dispatch, a mapping's own one "
             "by its RAM block",
     .remedy_for_good = "in QEMU: close it on the path that the witness shows",

@@ -48,11 +48,11 @@ typedef struct SsFinding {
     guint64 dev, vdev;
     char *device_id, *chardev; /* owned */
     guint32 virtio_id;
-    GPtrArray *statements; /* owned SsStatement */
-    GPtrArray *witness;    /* owned SsWitness, in order of time */
-    const char *rule;      /* static */
+    GPtrArray *statements;                    /* owned SsStatement */
+    GPtrArray *witness;                       /* owned SsWitness, in order of time */
+    const char *rule;                         /* static */
     const char *remedy_now, *remedy_for_good; /* static, may be NULL */
-    guint64 count;         /* how often, at the same place */
+    guint64 count;                            /* how often, at the same place */
     gint64 first_ns, last_ns;
     gint64 duration_ns; /* 0: has none */
     char *key;          /* owned; same key, same finding */

@@ -9,11 +9,11 @@
  */
 #include "analysis/checks/check.h"
 
-#define KINDS                                                                                  \
-    (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_MAPPING_ADDED) |                       \
-     SS_STEP_BIT(SS_STEP_MAPPING_REMOVED) | SS_STEP_BIT(SS_STEP_MAPPING_FINALIZED) |           \
-     SS_STEP_BIT(SS_STEP_RESET_BEGIN) | SS_STEP_BIT(SS_STEP_RESET_END) |                       \
-     SS_STEP_BIT(SS_STEP_UNREALIZE_BEGIN) | SS_STEP_BIT(SS_STEP_UNREALIZE_END) |               \
+#define KINDS \
+    (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_MAPPING_ADDED) | \
+     SS_STEP_BIT(SS_STEP_MAPPING_REMOVED) | SS_STEP_BIT(SS_STEP_MAPPING_FINALIZED) | \
+     SS_STEP_BIT(SS_STEP_RESET_BEGIN) | SS_STEP_BIT(SS_STEP_RESET_END) | \
+     SS_STEP_BIT(SS_STEP_UNREALIZE_BEGIN) | SS_STEP_BIT(SS_STEP_UNREALIZE_END) | \
      SS_STEP_BIT(SS_STEP_COMMIT_END))
 
 static char *range_text(const SsMapping *mapping)
@@ -75,11 +75,10 @@ static void left(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
     }
     bool reset = notice->kind == SS_NOTICE_RESET_ENDED;
     SsFinding *finding = ss_checks_report(
-        checks, check, SS_OBSERVED, notice->process, notice->device, notice->since_ns,
-        notice->ns, reset ? "reset" : "unplug",
+        checks, check, SS_OBSERVED, notice->process, notice->device, notice->since_ns, notice->ns,
+        reset ? "reset" : "unplug",
         g_strdup_printf("%" G_GUINT64_FORMAT " mapping%s left when the %s of the device ended",
-                        mappings, mappings == 1 ? " was" : "s were",
-                        reset ? "reset" : "unplug"));
+                        mappings, mappings == 1 ? " was" : "s were", reset ? "reset" : "unplug"));
     if (!finding) {
         return;
     }

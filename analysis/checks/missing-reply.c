@@ -7,9 +7,9 @@
 #include "analysis/checks/check.h"
 #include "analysis/report/names.h"
 
-#define KINDS                                                                                  \
-    (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_REPLY) |                               \
-     SS_STEP_BIT(SS_STEP_REFUSED) | SS_STEP_BIT(SS_STEP_DISPATCHED))
+#define KINDS \
+    (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_REPLY) | SS_STEP_BIT(SS_STEP_REFUSED) | \
+     SS_STEP_BIT(SS_STEP_DISPATCHED))
 
 static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
 {
@@ -30,11 +30,10 @@ static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notic
     g_autofree char *place =
         g_strdup_printf("%u|%s", exchange->request, exchange->refused ? exchange->reason : "");
     SsFinding *finding = ss_checks_report(
-        checks, check, device->features_known ? SS_OBSERVED : SS_UNKNOWN, notice->process,
-        device, exchange->request_ns, notice->ns, place,
+        checks, check, device->features_known ? SS_OBSERVED : SS_UNKNOWN, notice->process, device,
+        exchange->request_ns, notice->ns, place,
         g_strdup_printf("%s #%" G_GUINT64_FORMAT " asked for a reply%s%s, and none was sent",
-                        request, exchange->seq,
-                        exchange->refused ? ", was refused: " : "",
+                        request, exchange->seq, exchange->refused ? ", was refused: " : "",
                         exchange->refused ? exchange->reason : ""));
     if (!finding) {
         return;
@@ -43,17 +42,17 @@ static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notic
         finding->condition =
             g_strdup("whether REPLY_ACK was negotiated: the recording began too late");
     }
-    ss_finding_state(finding, "back-end",
-                     g_strdup_printf("waits for the reply to %s #%" G_GUINT64_FORMAT, request,
-                                     exchange->seq));
+    ss_finding_state(
+        finding, "back-end",
+        g_strdup_printf("waits for the reply to %s #%" G_GUINT64_FORMAT, request, exchange->seq));
     ss_finding_take_journal(finding, device, exchange->request_ns, notice->ns, KINDS);
 }
 
 const SsCheck ss_check_missing_reply = {
     .id = "missing-reply",
     .title = "MISSING REPLY",
-    .needs = SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(REFUSAL) | SS_NEEDS(REPLY) |
-             SS_NEEDS(DISPATCH) | SS_NEEDS(DEVICE),
+    .needs = SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(REFUSAL) | SS_NEEDS(REPLY) | SS_NEEDS(DISPATCH) |
+             SS_NEEDS(DEVICE),
     .rule = "with REPLY_ACK negotiated, a request with NEED_REPLY gets exactly one reply",
     .remedy_for_good = "in QEMU: reply on every path, refusals included",
     .notice = notice,

@@ -14,13 +14,12 @@
 #include "analysis/model/graph.h"
 #include "analysis/report/names.h"
 
-#define KINDS                                                                                  \
-    (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_REPLY) |                               \
-     SS_STEP_BIT(SS_STEP_REFUSED) | SS_STEP_BIT(SS_STEP_COMMIT_BEGIN) |                        \
-     SS_STEP_BIT(SS_STEP_COMMIT_END) | SS_STEP_BIT(SS_STEP_FRONTEND_REQUEST) |                 \
-     SS_STEP_BIT(SS_STEP_WAIT_BEGIN) | SS_STEP_BIT(SS_STEP_START_BEGIN) |                      \
-     SS_STEP_BIT(SS_STEP_STOP_BEGIN) | SS_STEP_BIT(SS_STEP_RESET_BEGIN) |                      \
-     SS_STEP_BIT(SS_STEP_UNREALIZE_BEGIN))
+#define KINDS \
+    (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_REPLY) | SS_STEP_BIT(SS_STEP_REFUSED) | \
+     SS_STEP_BIT(SS_STEP_COMMIT_BEGIN) | SS_STEP_BIT(SS_STEP_COMMIT_END) | \
+     SS_STEP_BIT(SS_STEP_FRONTEND_REQUEST) | SS_STEP_BIT(SS_STEP_WAIT_BEGIN) | \
+     SS_STEP_BIT(SS_STEP_START_BEGIN) | SS_STEP_BIT(SS_STEP_STOP_BEGIN) | \
+     SS_STEP_BIT(SS_STEP_RESET_BEGIN) | SS_STEP_BIT(SS_STEP_UNREALIZE_BEGIN))
 
 static void state_edge(SsFinding *finding, const SsEdge *edge)
 {
@@ -98,8 +97,7 @@ static void take_witness(SsFinding *finding, const SsWait *wait, const GArray *c
         indent = MAX(indent, ((const SsWitness *)g_ptr_array_index(finding->witness, i))->indent);
     }
     ss_finding_add_witness(finding, wait->spoke_ns, false, indent,
-                           g_strdup_printf("...waits for %.1f s",
-                                           (double)wait->waited_ms / 1000));
+                           g_strdup_printf("...waits for %.1f s", (double)wait->waited_ms / 1000));
     ss_finding_add_witness(finding, wait->spoke_ns, true, 0, g_strdup("...waits"));
 }
 

@@ -7,11 +7,10 @@
  */
 #include "analysis/checks/check.h"
 
-#define KINDS                                                                                  \
-    (SS_STEP_BIT(SS_STEP_MAIN_CLOSED) | SS_STEP_BIT(SS_STEP_BACKEND_CLOSED) |                  \
-     SS_STEP_BIT(SS_STEP_DEVICE_GONE) | SS_STEP_BIT(SS_STEP_MAPPING_REMOVED) |                 \
-     SS_STEP_BIT(SS_STEP_STOP_BEGIN) | SS_STEP_BIT(SS_STEP_STOP_END) |                         \
-     SS_STEP_BIT(SS_STEP_REPLY))
+#define KINDS \
+    (SS_STEP_BIT(SS_STEP_MAIN_CLOSED) | SS_STEP_BIT(SS_STEP_BACKEND_CLOSED) | \
+     SS_STEP_BIT(SS_STEP_DEVICE_GONE) | SS_STEP_BIT(SS_STEP_MAPPING_REMOVED) | \
+     SS_STEP_BIT(SS_STEP_STOP_BEGIN) | SS_STEP_BIT(SS_STEP_STOP_END) | SS_STEP_BIT(SS_STEP_REPLY))
 
 /* One of them, to name. */
 static const SsMapping *example(const SsDevice *device, gint64 before_ns, guint64 *ret_count)
@@ -69,8 +68,8 @@ static void at_end(SsChecks *checks, const SsCheck *check, SsProcess *process, g
         if (device->disconnect_ns && !device->absorbed) {
             /* Cleaned up, they say, and the process went on to something else. */
             bool done = device->gone_ns && process->last_ns > device->gone_ns + SS_STEP_NS;
-            judge(checks, check, device, done ? SS_SUSPECTED : SS_UNKNOWN,
-                  device->disconnect_ns, ns);
+            judge(checks, check, device, done ? SS_SUSPECTED : SS_UNKNOWN, device->disconnect_ns,
+                  ns);
         }
     }
 }

@@ -14,11 +14,11 @@
 /* The first speak-up is due at USUAL_NS; a busy machine may be late with it. */
 #define SPEAK_UP_LATE_NS (2 * SS_NS_PER_S)
 
-#define KINDS                                                                                  \
-    (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_REPLY) |                               \
-     SS_STEP_BIT(SS_STEP_COMMIT_BEGIN) | SS_STEP_BIT(SS_STEP_FRONTEND_REQUEST) |               \
-     SS_STEP_BIT(SS_STEP_WAIT_BEGIN) | SS_STEP_BIT(SS_STEP_WAIT_LASTS) |                       \
-     SS_STEP_BIT(SS_STEP_WAIT_END) | SS_STEP_BIT(SS_STEP_STOP_BEGIN) |                         \
+#define KINDS \
+    (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_REPLY) | \
+     SS_STEP_BIT(SS_STEP_COMMIT_BEGIN) | SS_STEP_BIT(SS_STEP_FRONTEND_REQUEST) | \
+     SS_STEP_BIT(SS_STEP_WAIT_BEGIN) | SS_STEP_BIT(SS_STEP_WAIT_LASTS) | \
+     SS_STEP_BIT(SS_STEP_WAIT_END) | SS_STEP_BIT(SS_STEP_STOP_BEGIN) | \
      SS_STEP_BIT(SS_STEP_RESET_BEGIN))
 
 static void ended(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
@@ -33,8 +33,8 @@ static void ended(SsChecks *checks, const SsCheck *check, const SsNotice *notice
     g_autofree char *inside = ss_wait_inside_text(wait);
     g_autofree char *place = g_strdup_printf("ended|%u", wait->request);
     SsFinding *finding = ss_checks_report(
-        checks, check, SS_SUSPECTED, notice->process, notice->device, wait->begin_ns,
-        notice->ns, place,
+        checks, check, SS_SUSPECTED, notice->process, notice->device, wait->begin_ns, notice->ns,
+        place,
         g_strdup_printf("the wait for the reply to %s lasted %.1f s, then it ended: "
                         "not a deadlock",
                         request, (double)lasted / SS_NS_PER_S));
@@ -57,8 +57,7 @@ static void open_spoken(SsChecks *checks, const SsCheck *check, SsThread *thread
     g_autofree char *who = ss_thread_text(thread);
     g_autofree char *place = g_strdup_printf("open|%d", thread->tid);
     SsFinding *finding = ss_checks_report(
-        checks, check, SS_SUSPECTED, thread->process, wait->device, wait->spoke_ns, end_ns,
-        place,
+        checks, check, SS_SUSPECTED, thread->process, wait->device, wait->spoke_ns, end_ns, place,
         g_strdup_printf("the reply to %s did not come within %.1f s; nothing that QEMU owes "
                         "the back-end explains it",
                         request, (double)wait->waited_ms / 1000));
@@ -105,8 +104,8 @@ static void read_ended(SsChecks *checks, const SsCheck *check, const SsNotice *n
     }
     g_autofree char *who = ss_thread_text(notice->thread);
     SsFinding *finding = ss_checks_report(
-        checks, check, SS_SUSPECTED, notice->process, notice->device, notice->since_ns,
-        notice->ns, "read-ended",
+        checks, check, SS_SUSPECTED, notice->process, notice->device, notice->since_ns, notice->ns,
+        "read-ended",
         g_strdup_printf("reading one message of the back-end channel took %.1f s, then it "
                         "ended: not a deadlock",
                         (double)lasted / SS_NS_PER_S));
@@ -128,10 +127,10 @@ static void open_read(SsChecks *checks, const SsCheck *check, SsThread *thread, 
     }
     bool unknown = ended && !process->ended_ns;
     g_autofree char *who = ss_thread_text(thread);
-    SsFinding *finding = ss_checks_report(
-        checks, check, unknown ? SS_UNKNOWN : SS_SUSPECTED, process, thread->reading,
-        thread->reading_ns, until, "read-open",
-        g_strdup("the read of a message of the back-end channel did not end"));
+    SsFinding *finding =
+        ss_checks_report(checks, check, unknown ? SS_UNKNOWN : SS_SUSPECTED, process,
+                         thread->reading, thread->reading_ns, until, "read-open",
+                         g_strdup("the read of a message of the back-end channel did not end"));
     if (!finding) {
         return;
     }

@@ -110,8 +110,8 @@ static bool validate(SsAcquire *acquire, const char *verb, int *ret_status)
     return true;
 }
 
-bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const char *summary, bool fails,
-                bool at, int *ret_status)
+bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const char *summary, bool fails, bool at,
+                int *ret_status)
 {
     *acquire = (SsAcquire){ .at = -1 };
     if (!parse(acquire, argc, argv, summary, fails, at, ret_status) ||
@@ -121,9 +121,7 @@ bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const char *summary, 
     Progress state = { .begin_us = g_get_monotonic_time() };
     SsDecodeOptions options = {
         /* 0 means "to the end" to the decoder. */
-        .until_ns = acquire->at >= 0
-                        ? MAX(1, (gint64)(MIN(acquire->at, 1e9) * SS_NS_PER_S))
-                        : 0,
+        .until_ns = acquire->at >= 0 ? MAX(1, (gint64)(MIN(acquire->at, 1e9) * SS_NS_PER_S)) : 0,
         .progress = isatty(STDERR_FILENO) ? progress : NULL,
         .progress_data = &state,
     };

@@ -11,8 +11,8 @@ typedef struct SsAcquire {
     char *format; /* owned; options as given */
     char *output;
     char *fail_on;
-    double at;      /* seconds after the first event; < 0: to the end */
-    char **traces;  /* owned */
+    double at;     /* seconds after the first event; < 0: to the end */
+    char **traces; /* owned */
     bool json;
     SsCertainty threshold;
     SsModel *model;   /* owned */
@@ -22,8 +22,8 @@ typedef struct SsAcquire {
 /* Parses the options of a verb that reads traces (`fails`: with --fail-on; `at`: with --at)
  * and reads the traces. On failure says why on stderr, puts the exit status into *ret_status
  * and returns false; after --help too. */
-bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const char *summary, bool fails,
-                bool at, int *ret_status);
+bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const char *summary, bool fails, bool at,
+                int *ret_status);
 void ss_acquire_clear(SsAcquire *acquire);
 /* Renders with the one or the other function, to --output or stdout. Returns the exit
  * status, without regard to findings. */

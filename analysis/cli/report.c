@@ -10,8 +10,8 @@ int ss_verb_report(int argc, char **argv)
 {
     SsAcquire acquire;
     int status;
-    if (ss_acquire(&acquire, argc, argv, "What happened in a recording, and what is wrong.",
-                   true, false, &status)) {
+    if (ss_acquire(&acquire, argc, argv, "What happened in a recording, and what is wrong.", true,
+                   false, &status)) {
         status = ss_acquire_show(&acquire, ss_report_text, ss_report_json);
         bool any;
         SsCertainty worst = ss_checks_worst(acquire.checks, &any);

@@ -10,8 +10,9 @@ int ss_verb_waits(int argc, char **argv)
 {
     SsAcquire acquire;
     int status;
-    if (ss_acquire(&acquire, argc, argv, "Who waits at the end of a recording, and how long waits took.",
-                   false, true, &status)) {
+    if (ss_acquire(&acquire, argc, argv,
+                   "Who waits at the end of a recording, and how long waits took.", false, true,
+                   &status)) {
         status = ss_acquire_show(&acquire, ss_waits_text, ss_waits_json);
     }
     ss_acquire_clear(&acquire);

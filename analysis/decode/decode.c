@@ -27,7 +27,7 @@ typedef struct Decoder {
     char *error; /* owned; what makes the trace unusable */
 } Decoder;
 
-G_DEFINE_QUARK(ss-decode-error, ss_decode_error)
+G_DEFINE_QUARK(ss - decode - error, ss_decode_error)
 
 static void trace_put(gpointer trace)
 {
@@ -107,13 +107,11 @@ static guint trace_index(Decoder *decoder, const bt_trace *trace)
     }
     g_autofree char *uuid = uuid_text(trace);
     const SsTraceGroup *group = group_of(decoder, uuid);
-    const char *path =
-        group ? g_ptr_array_index(group->directories, 0) : bt_trace_get_name(trace);
-    const bt_value *host =
-        bt_trace_borrow_environment_entry_value_by_name_const(trace, "hostname");
-    guint index = ss_model_add_trace(
-        decoder->model, path, uuid,
-        host && bt_value_is_string(host) ? bt_value_string_get(host) : NULL);
+    const char *path = group ? g_ptr_array_index(group->directories, 0) : bt_trace_get_name(trace);
+    const bt_value *host = bt_trace_borrow_environment_entry_value_by_name_const(trace, "hostname");
+    guint index =
+        ss_model_add_trace(decoder->model, path, uuid,
+                           host && bt_value_is_string(host) ? bt_value_string_get(host) : NULL);
     bt_trace_get_ref(trace);
     g_hash_table_insert(decoder->traces, (gpointer)trace, GUINT_TO_POINTER(index + 1));
     if (group) {
@@ -146,8 +144,8 @@ static bool take_event(Decoder *decoder, const bt_message *message)
         return false;
     }
     SsEvent ours;
-    ours.trace = trace_index(decoder, bt_stream_borrow_trace_const(
-                                          bt_event_borrow_stream_const(event)));
+    ours.trace =
+        trace_index(decoder, bt_stream_borrow_trace_const(bt_event_borrow_stream_const(event)));
     ours.ns = ns;
     ss_event_layout_read(layout, event, &ours);
     ss_model_event(decoder->model, &ours);
@@ -159,9 +157,8 @@ static bool take_event(Decoder *decoder, const bt_message *message)
 
 static void take_discarded(Decoder *decoder, const bt_message *message, bool packets)
 {
-    const bt_stream *stream = packets
-                                  ? bt_message_discarded_packets_borrow_stream_const(message)
-                                  : bt_message_discarded_events_borrow_stream_const(message);
+    const bt_stream *stream = packets ? bt_message_discarded_packets_borrow_stream_const(message)
+                                      : bt_message_discarded_events_borrow_stream_const(message);
     const bt_stream_class *stream_class = bt_stream_borrow_class_const(stream);
     bool timed = packets
                      ? bt_stream_class_discarded_packets_have_default_clock_snapshots(stream_class)
@@ -172,14 +169,14 @@ static void take_discarded(Decoder *decoder, const bt_message *message, bool pac
         (void)time_of(
             bt_message_discarded_packets_borrow_beginning_default_clock_snapshot_const(message),
             &begin);
-        (void)time_of(
-            bt_message_discarded_packets_borrow_end_default_clock_snapshot_const(message), &end);
+        (void)time_of(bt_message_discarded_packets_borrow_end_default_clock_snapshot_const(message),
+                      &end);
     } else if (timed) {
         (void)time_of(
             bt_message_discarded_events_borrow_beginning_default_clock_snapshot_const(message),
             &begin);
-        (void)time_of(
-            bt_message_discarded_events_borrow_end_default_clock_snapshot_const(message), &end);
+        (void)time_of(bt_message_discarded_events_borrow_end_default_clock_snapshot_const(message),
+                      &end);
     }
     if (!packets && bt_message_discarded_events_get_count(message, &count) !=
                         BT_PROPERTY_AVAILABILITY_AVAILABLE) {
@@ -197,8 +194,8 @@ static void take_packet_end(Decoder *decoder, const bt_message *message)
     if (bt_stream_class_packets_have_end_default_clock_snapshot(
             bt_stream_borrow_class_const(stream)) &&
         time_of(bt_message_packet_end_borrow_default_clock_snapshot_const(message), &ns)) {
-        ss_model_reached(decoder->model,
-                         trace_index(decoder, bt_stream_borrow_trace_const(stream)), ns);
+        ss_model_reached(decoder->model, trace_index(decoder, bt_stream_borrow_trace_const(stream)),
+                         ns);
     }
 }
 
@@ -206,9 +203,8 @@ static bool take_message(Decoder *decoder, const bt_message *message)
 {
     switch (bt_message_get_type(message)) {
     case BT_MESSAGE_TYPE_STREAM_BEGINNING:
-        (void)trace_index(decoder,
-                          bt_stream_borrow_trace_const(
-                              bt_message_stream_beginning_borrow_stream_const(message)));
+        (void)trace_index(decoder, bt_stream_borrow_trace_const(
+                                       bt_message_stream_beginning_borrow_stream_const(message)));
         return !decoder->error;
     case BT_MESSAGE_TYPE_EVENT:
         return take_event(decoder, message);
@@ -232,8 +228,7 @@ static bt_graph_simple_sink_component_consume_func_status consume(bt_message_ite
     Decoder *decoder = user_data;
     bt_message_array_const messages;
     uint64_t count = 0;
-    bt_message_iterator_next_status status =
-        bt_message_iterator_next(iterator, &messages, &count);
+    bt_message_iterator_next_status status = bt_message_iterator_next(iterator, &messages, &count);
     if (status != BT_MESSAGE_ITERATOR_NEXT_STATUS_OK) {
         /* END, AGAIN and the errors have the same values in both. */
         return (bt_graph_simple_sink_component_consume_func_status)status;
@@ -294,11 +289,10 @@ static const bt_component_source *add_source(bt_graph *graph,
 static bool connect_source(bt_graph *graph, const bt_component_source *source,
                            const bt_component_filter *muxer)
 {
-    uint64_t ports =
-        bt_component_get_class_type(bt_component_source_as_component_const(source)) ==
-                BT_COMPONENT_CLASS_TYPE_SOURCE
-            ? bt_component_source_get_output_port_count(source)
-            : 0;
+    uint64_t ports = bt_component_get_class_type(bt_component_source_as_component_const(source)) ==
+                             BT_COMPONENT_CLASS_TYPE_SOURCE
+                         ? bt_component_source_get_output_port_count(source)
+                         : 0;
     for (uint64_t i = 0; i < ports; i++) {
         /* The muxer has one free port, and makes another when that is taken. */
         uint64_t inputs = bt_component_filter_get_input_port_count(muxer);
@@ -385,8 +379,9 @@ gboolean ss_decode(SsModel *model, const char *const *paths, const SsDecodeOptio
     if (!groups) {
         return FALSE;
     }
-    Decoder decoder = { .model = model, .options = options, .diagnostics = diagnostics,
-                        .groups = groups };
+    Decoder decoder = {
+        .model = model, .options = options, .diagnostics = diagnostics, .groups = groups
+    };
     decoder.layouts = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL,
                                             (GDestroyNotify)ss_event_layout_free);
     decoder.traces = g_hash_table_new_full(g_direct_hash, g_direct_equal, trace_put, NULL);
@@ -404,8 +399,8 @@ gboolean ss_decode(SsModel *model, const char *const *paths, const SsDecodeOptio
         why = g_steal_pointer(&decoder.error);
     }
     if (why) {
-        g_autofree char *path = ss_text_sanitize(
-            group ? g_ptr_array_index(group->directories, 0) : paths[0], 0);
+        g_autofree char *path =
+            ss_text_sanitize(group ? g_ptr_array_index(group->directories, 0) : paths[0], 0);
         g_set_error(error, SS_DECODE_ERROR, 0, "Cannot read trace: path=\"%s\": %s", path, why);
     } else {
         note_empty(&decoder);

@@ -12,7 +12,7 @@
 typedef void (*SsProgressFunc)(guint64 events, gpointer user_data);
 
 typedef struct SsDecodeOptions {
-    gint64 until_ns; /* events later than this after the first are left out; 0: none is */
+    gint64 until_ns;         /* events later than this after the first are left out; 0: none is */
     SsProgressFunc progress; /* may be NULL */
     gpointer progress_data;
 } SsDecodeOptions;

@@ -31,8 +31,8 @@ static bool find_member(const bt_field_class *structure, const char *name, bool 
         if (!g_str_equal(bt_field_class_structure_member_get_name(member), name)) {
             continue;
         }
-        bt_field_class_type type =
-            bt_field_class_get_type(bt_field_class_structure_member_borrow_field_class_const(member));
+        bt_field_class_type type = bt_field_class_get_type(
+            bt_field_class_structure_member_borrow_field_class_const(member));
         ret_member->index = i;
         if (bt_field_class_type_is(type, BT_FIELD_CLASS_TYPE_UNSIGNED_INTEGER) && !string) {
             ret_member->kind = SS_VALUE_UNSIGNED;
@@ -77,13 +77,12 @@ SsEventLayout *ss_event_layout_new(const bt_event_class *event_class, char **ret
     }
     layout->id = layout->info - ss_catalogue_events;
     find_context(bt_event_class_borrow_stream_class_const(event_class), &layout->context);
-    const bt_field_class *payload =
-        bt_event_class_borrow_payload_field_class_const(event_class);
+    const bt_field_class *payload = bt_event_class_borrow_payload_field_class_const(event_class);
     for (guint i = 0; i < layout->info->n_fields; i++) {
         const SsFieldInfo *field = &layout->info->fields[i];
         g_autofree char *why = NULL;
-        if (!find_member(payload, field->name, field->type == SS_FIELD_STR,
-                         &layout->members[i], &why)) {
+        if (!find_member(payload, field->name, field->type == SS_FIELD_STR, &layout->members[i],
+                         &why)) {
             *ret_diagnostic = g_strdup_printf("Cannot use event: name=\"%s\": %s", name, why);
             layout->info = NULL;
             return layout;
@@ -105,9 +104,8 @@ static guint64 read_integer(const bt_field *structure, const SsMember *member)
 {
     const bt_field *field =
         bt_field_structure_borrow_member_field_by_index_const(structure, member->index);
-    return member->kind == SS_VALUE_UNSIGNED
-               ? bt_field_integer_unsigned_get_value(field)
-               : (guint64)bt_field_integer_signed_get_value(field);
+    return member->kind == SS_VALUE_UNSIGNED ? bt_field_integer_unsigned_get_value(field)
+                                             : (guint64)bt_field_integer_signed_get_value(field);
 }
 
 static const char *read_string(const bt_field *structure, const SsMember *member)

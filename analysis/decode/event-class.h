@@ -12,7 +12,11 @@
 
 #include "analysis/decode/event.h"
 
-typedef enum SsValueKind { SS_VALUE_UNSIGNED, SS_VALUE_SIGNED, SS_VALUE_STRING } SsValueKind;
+typedef enum SsValueKind {
+    SS_VALUE_UNSIGNED,
+    SS_VALUE_SIGNED,
+    SS_VALUE_STRING
+} SsValueKind;
 
 typedef struct SsMember {
     guint64 index; /* in the trace's structure */

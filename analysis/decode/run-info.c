@@ -13,8 +13,7 @@
 static bool get_int(JsonObject *object, const char *name, gint64 *ret_value)
 {
     JsonNode *node = json_object_get_member(object, name);
-    if (!node || !JSON_NODE_HOLDS_VALUE(node) ||
-        json_node_get_value_type(node) != G_TYPE_INT64) {
+    if (!node || !JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_INT64) {
         return false;
     }
     *ret_value = json_node_get_int(node);
@@ -55,8 +54,7 @@ static void take(SsModel *model, JsonNode *root)
     JsonObject *object = json_node_get_object(root);
     bool whole = complete(object);
     JsonNode *list = json_object_get_member(object, "processes");
-    JsonArray *processes =
-        list && JSON_NODE_HOLDS_ARRAY(list) ? json_node_get_array(list) : NULL;
+    JsonArray *processes = list && JSON_NODE_HOLDS_ARRAY(list) ? json_node_get_array(list) : NULL;
     for (guint i = 0; processes && i < json_array_get_length(processes); i++) {
         JsonNode *node = json_array_get_element(processes, i);
         if (JSON_NODE_HOLDS_OBJECT(node)) {
@@ -89,8 +87,7 @@ void ss_run_info_read(SsModel *model, const char *directory, GPtrArray *diagnost
             if (!g_file_get_contents(path, &text, &length, &error) || length > MAX_BYTES ||
                 !json_parser_load_from_data(parser, text, (gssize)length, &error)) {
                 g_autofree char *said = g_strdup_printf("Cannot use run record: path=\"%s\": %s",
-                                                        path,
-                                                        error ? error->message : "too large");
+                                                        path, error ? error->message : "too large");
                 g_ptr_array_add(diagnostics, ss_text_sanitize(said, 0));
                 return;
             }

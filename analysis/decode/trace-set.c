@@ -109,10 +109,8 @@ static gboolean walk(GPtrArray *groups, const char *directory, guint depth, GErr
         return FALSE;
     }
     for (guint i = 0; i < names->len && depth < MAX_DEPTH; i++) {
-        g_autofree char *path =
-            g_build_filename(directory, g_ptr_array_index(names, i), NULL);
-        if (g_file_test(path, G_FILE_TEST_IS_DIR) &&
-            !g_file_test(path, G_FILE_TEST_IS_SYMLINK) &&
+        g_autofree char *path = g_build_filename(directory, g_ptr_array_index(names, i), NULL);
+        if (g_file_test(path, G_FILE_TEST_IS_DIR) && !g_file_test(path, G_FILE_TEST_IS_SYMLINK) &&
             !walk(groups, path, depth + 1, error)) {
             return FALSE;
         }

@@ -84,9 +84,9 @@ void ss_descriptor_close(SsModel *model, SsDescriptor *descriptor, gint64 ns, gi
         process->newest_closed_finalize_ns =
             MAX(process->newest_closed_finalize_ns, mapping->finalized_ns);
     }
-    ss_device_step(device, SS_STEP_FD_CLOSED, ns,
-                   &(SsStep){ .seq = descriptor->seq, .a = (guint32)descriptor->number,
-                              .ret = ret });
+    ss_device_step(
+        device, SS_STEP_FD_CLOSED, ns,
+        &(SsStep){ .seq = descriptor->seq, .a = (guint32)descriptor->number, .ret = ret });
     end(descriptor);
 }
 
@@ -113,8 +113,7 @@ static void received(SsModel *model, SsProcess *process, const SsEvent *event)
                    &(SsStep){ .seq = descriptor->seq, .a = (guint32)fd });
 }
 
-static void duplicated(SsModel *model, SsProcess *process, SsThread *thread,
-                       const SsEvent *event)
+static void duplicated(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
 {
     const SsEventPayload *u = &event->u;
     gint32 newfd = u->virtio_shmem_fd_dup.newfd;
@@ -144,7 +143,8 @@ static void duplicated(SsModel *model, SsProcess *process, SsThread *thread,
         descriptor->device->counts.fds_duplicated++;
     }
     ss_device_step(descriptor->device, SS_STEP_FD_DUPLICATED, event->ns,
-                   &(SsStep){ .seq = descriptor->seq, .a = (guint32)newfd,
+                   &(SsStep){ .seq = descriptor->seq,
+                              .a = (guint32)newfd,
                               .b = (guint32)u->virtio_shmem_fd_dup.fd });
 }
 
@@ -172,8 +172,7 @@ static void reclaimed(SsModel *model, SsProcess *process, const SsEvent *event)
     ss_descriptor_close(model, descriptor, event->ns, u->ram_block_reclaimed.ret);
 }
 
-void ss_descriptor_event(SsModel *model, SsProcess *process, SsThread *thread,
-                         const SsEvent *event)
+void ss_descriptor_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
 {
     switch (event->id) {
     case SS_EVENT_VHOST_USER_BACKEND_FD:

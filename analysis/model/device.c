@@ -49,8 +49,7 @@ static void retire(SsDevice *device)
     if (device->dev && g_hash_table_lookup(device->process->by_dev, &device->dev) == device) {
         g_hash_table_remove(device->process->by_dev, &device->dev);
     }
-    if (device->vdev &&
-        g_hash_table_lookup(device->process->by_vdev, &device->vdev) == device) {
+    if (device->vdev && g_hash_table_lookup(device->process->by_vdev, &device->vdev) == device) {
         g_hash_table_remove(device->process->by_vdev, &device->vdev);
     }
 }
@@ -224,8 +223,8 @@ static void phase(SsDevice *device, SsThread *thread, const SsEvent *event, SsCo
     SsStep step = { .ret = ret };
     if (!ended) {
         ss_device_step(device, begin, event->ns, &step);
-        ss_context_push(thread, &(SsContext){ .kind = kind, .device = device,
-                                              .begin_ns = event->ns });
+        ss_context_push(thread,
+                        &(SsContext){ .kind = kind, .device = device, .begin_ns = event->ns });
     } else {
         /* Each kind's end follows its begin in the enumeration. */
         ss_device_step(device, begin + 1, event->ns, &step);
@@ -236,8 +235,12 @@ static void phase(SsDevice *device, SsThread *thread, const SsEvent *event, SsCo
 static void mappings_left(SsModel *model, SsProcess *process, SsDevice *device, SsThread *thread,
                           SsNoticeKind kind, gint64 ns, guint64 mappings)
 {
-    ss_model_tell(model, &(SsNotice){ .kind = kind, .ns = ns, .since_ns = ns, .process = process,
-                                      .device = device, .thread = thread,
+    ss_model_tell(model, &(SsNotice){ .kind = kind,
+                                      .ns = ns,
+                                      .since_ns = ns,
+                                      .process = process,
+                                      .device = device,
+                                      .thread = thread,
                                       .mappings = mappings });
 }
 
@@ -268,8 +271,8 @@ void ss_device_event(SsModel *model, SsProcess *process, SsThread *thread, const
         break;
     case SS_EVENT_VHOST_USER_STOP:
         device = ss_device_get(process, u->vhost_user_stop.dev, u->vhost_user_stop.vdev, ns);
-        phase(device, thread, event, SS_CONTEXT_STOP, SS_STEP_STOP_BEGIN,
-              u->vhost_user_stop.phase, u->vhost_user_stop.ret);
+        phase(device, thread, event, SS_CONTEXT_STOP, SS_STEP_STOP_BEGIN, u->vhost_user_stop.phase,
+              u->vhost_user_stop.ret);
         device->started &= !u->vhost_user_stop.phase;
         break;
     case SS_EVENT_VIRTIO_DEVICE_RESET:

@@ -50,8 +50,7 @@ void ss_exchange_settle(SsModel *model, SsDevice *device, gint64 before_ns, gint
 static SsExchange *begin(SsModel *model, SsDevice *device, guint64 seq, const SsEvent *event)
 {
     for (guint i = 0; i < SS_RECENT_EXCHANGES; i++) {
-        SsExchange *older =
-            &device->exchanges[(device->next_exchange + i) % SS_RECENT_EXCHANGES];
+        SsExchange *older = &device->exchanges[(device->next_exchange + i) % SS_RECENT_EXCHANGES];
         settle(model, device, older, event->ns);
         if (seq <= older->seq) {
             older->seq = 0; /* a new channel counts from 1 again */
@@ -64,12 +63,10 @@ static SsExchange *begin(SsModel *model, SsDevice *device, guint64 seq, const Ss
     return exchange;
 }
 
-static void read_begun(SsModel *model, SsProcess *process, SsThread *thread,
-                       const SsEvent *event)
+static void read_begun(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
 {
     guint64 seq = event->u.vhost_user_backend_read.seq;
-    SsDevice *device = ss_device_get(process, event->u.vhost_user_backend_read.dev, 0,
-                                     event->ns);
+    SsDevice *device = ss_device_get(process, event->u.vhost_user_backend_read.dev, 0, event->ns);
     if (!device->last_seq && seq > 1) {
         device->late = true;
         process->late_objects++;
@@ -79,8 +76,10 @@ static void read_begun(SsModel *model, SsProcess *process, SsThread *thread,
      * that seems to be open ended unseen. */
     (void)ss_context_pop(thread, SS_CONTEXT_DISPATCH);
     (void)ss_context_pop(thread, SS_CONTEXT_COMMIT);
-    ss_context_push(thread, &(SsContext){ .kind = SS_CONTEXT_DISPATCH, .device = device,
-                                          .seq = seq, .begin_ns = event->ns });
+    ss_context_push(thread, &(SsContext){ .kind = SS_CONTEXT_DISPATCH,
+                                          .device = device,
+                                          .seq = seq,
+                                          .begin_ns = event->ns });
     thread->reading = device;
     thread->reading_ns = event->ns;
 }
@@ -93,9 +92,11 @@ static void read_ended(SsModel *model, SsThread *thread, gint64 ns)
     ss_span_add(&model->reads, ns - thread->reading_ns);
     SsDevice *device = thread->reading;
     thread->reading = NULL;
-    ss_model_tell(model, &(SsNotice){ .kind = SS_NOTICE_READ_ENDED, .ns = ns,
+    ss_model_tell(model, &(SsNotice){ .kind = SS_NOTICE_READ_ENDED,
+                                      .ns = ns,
                                       .since_ns = thread->reading_ns,
-                                      .process = device->process, .device = device,
+                                      .process = device->process,
+                                      .device = device,
                                       .thread = thread });
 }
 
@@ -106,8 +107,7 @@ static void count_request(SsCounts *counts, guint32 request)
     counts->unmaps += request == SS_REQUEST_SHMEM_UNMAP;
 }
 
-static void requested(SsModel *model, SsProcess *process, SsThread *thread,
-                      const SsEvent *event)
+static void requested(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
 {
     guint64 seq = event->u.vhost_user_backend_request.seq;
     guint32 request = event->u.vhost_user_backend_request.request;
@@ -128,8 +128,10 @@ static void requested(SsModel *model, SsProcess *process, SsThread *thread,
     SsContext *context = ss_context_find(thread, SS_CONTEXT_DISPATCH);
     if (!context || context->device != device || context->seq != seq) {
         (void)ss_context_pop(thread, SS_CONTEXT_DISPATCH);
-        ss_context_push(thread, &(SsContext){ .kind = SS_CONTEXT_DISPATCH, .device = device,
-                                              .seq = seq, .begin_ns = event->ns });
+        ss_context_push(thread, &(SsContext){ .kind = SS_CONTEXT_DISPATCH,
+                                              .device = device,
+                                              .seq = seq,
+                                              .begin_ns = event->ns });
         context = ss_context_find(thread, SS_CONTEXT_DISPATCH);
     }
     if (context) {
@@ -144,10 +146,10 @@ static void requested(SsModel *model, SsProcess *process, SsThread *thread,
 static void payload(SsProcess *process, const SsEvent *event)
 {
     guint64 seq = event->u.vhost_user_backend_shmem.seq;
-    SsDevice *device = ss_device_get(process, event->u.vhost_user_backend_shmem.dev, 0,
-                                     event->ns);
+    SsDevice *device = ss_device_get(process, event->u.vhost_user_backend_shmem.dev, 0, event->ns);
     SsExchange *exchange = ss_exchange_find(device, seq);
-    SsStep step = { .request = event->u.vhost_user_backend_shmem.request, .seq = seq,
+    SsStep step = { .request = event->u.vhost_user_backend_shmem.request,
+                    .seq = seq,
                     .a = event->u.vhost_user_backend_shmem.shm_offset,
                     .b = event->u.vhost_user_backend_shmem.len };
     ss_device_step(device, SS_STEP_REQUEST, event->ns, &step);
@@ -162,16 +164,16 @@ static void payload(SsProcess *process, const SsEvent *event)
 static void refused(SsModel *model, SsProcess *process, const SsEvent *event)
 {
     guint64 seq = event->u.vhost_user_backend_refused.seq;
-    SsDevice *device = ss_device_get(process, event->u.vhost_user_backend_refused.dev, 0,
-                                     event->ns);
+    SsDevice *device =
+        ss_device_get(process, event->u.vhost_user_backend_refused.dev, 0, event->ns);
     SsExchange *exchange = ss_exchange_find(device, seq);
-    g_autofree char *reason =
-        ss_text_sanitize(event->u.vhost_user_backend_refused.reason, 20);
+    g_autofree char *reason = ss_text_sanitize(event->u.vhost_user_backend_refused.reason, 20);
     ss_counts_refusal(&model->counts, reason);
     ss_counts_refusal(&device->counts, reason);
     ss_device_step(device, SS_STEP_REFUSED, event->ns,
                    &(SsStep){ .request = event->u.vhost_user_backend_refused.request,
-                              .seq = seq, .ret = event->u.vhost_user_backend_refused.ret });
+                              .seq = seq,
+                              .ret = event->u.vhost_user_backend_refused.ret });
     if (exchange) {
         exchange->refused = true;
         g_strlcpy(exchange->reason, reason, sizeof(exchange->reason));
@@ -182,11 +184,12 @@ static void replied(SsModel *model, SsProcess *process, const SsEvent *event)
 {
     guint64 seq = event->u.vhost_user_backend_reply.seq;
     gint32 ret = event->u.vhost_user_backend_reply.ret;
-    SsDevice *device = ss_device_get(process, event->u.vhost_user_backend_reply.dev, 0,
-                                     event->ns);
+    SsDevice *device = ss_device_get(process, event->u.vhost_user_backend_reply.dev, 0, event->ns);
     SsExchange *exchange = ss_exchange_find(device, seq);
-    SsStep step = { .request = event->u.vhost_user_backend_reply.request, .seq = seq,
-                    .a = event->u.vhost_user_backend_reply.value, .ret = ret };
+    SsStep step = { .request = event->u.vhost_user_backend_reply.request,
+                    .seq = seq,
+                    .a = event->u.vhost_user_backend_reply.value,
+                    .ret = ret };
     ss_device_step(device, SS_STEP_REPLY, event->ns, &step);
     if (exchange) {
         exchange->reply_tries++;
@@ -209,22 +212,24 @@ static void replied(SsModel *model, SsProcess *process, const SsEvent *event)
             ss_span_add(&model->counts.request_to_reply, event->ns - exchange->request_ns);
         }
     }
-    ss_model_tell(model, &(SsNotice){ .kind = SS_NOTICE_REPLY, .ns = event->ns,
-                                      .process = process, .device = device,
+    ss_model_tell(model, &(SsNotice){ .kind = SS_NOTICE_REPLY,
+                                      .ns = event->ns,
+                                      .process = process,
+                                      .device = device,
                                       .exchange = exchange });
 }
 
-static void dispatched(SsModel *model, SsProcess *process, SsThread *thread,
-                       const SsEvent *event)
+static void dispatched(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
 {
     guint64 seq = event->u.vhost_user_backend_dispatched.seq;
-    SsDevice *device = ss_device_get(process, event->u.vhost_user_backend_dispatched.dev, 0,
-                                     event->ns);
+    SsDevice *device =
+        ss_device_get(process, event->u.vhost_user_backend_dispatched.dev, 0, event->ns);
     SsExchange *exchange = ss_exchange_find(device, seq);
     read_ended(model, thread, event->ns);
     ss_device_step(device, SS_STEP_DISPATCHED, event->ns,
                    &(SsStep){ .request = event->u.vhost_user_backend_dispatched.request,
-                              .seq = seq, .ret = event->u.vhost_user_backend_dispatched.ret });
+                              .seq = seq,
+                              .ret = event->u.vhost_user_backend_dispatched.ret });
     if (exchange) {
         exchange->dispatched_ns = event->ns;
         exchange->dispatch_ret = event->u.vhost_user_backend_dispatched.ret;
@@ -236,8 +241,7 @@ static void dispatched(SsModel *model, SsProcess *process, SsThread *thread,
     process->deferred_request = event->u.vhost_user_backend_dispatched.request;
 }
 
-void ss_exchange_event(SsModel *model, SsProcess *process, SsThread *thread,
-                       const SsEvent *event)
+void ss_exchange_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
 {
     switch (event->id) {
     case SS_EVENT_VHOST_USER_BACKEND_READ:

@@ -46,12 +46,20 @@ static void add_unread(GArray *edges, const SsWait *wait, SsThread *waiter)
     if (!reader) {
         reader = waiter; /* the main loop told nothing yet: it stands before its first event */
     }
-    add(edges, &(SsEdge){ .kind = SS_EDGE_UNREAD, .from = device, .to = reader,
-                          .thread = reader, .device = device, .wait = wait });
+    add(edges, &(SsEdge){ .kind = SS_EDGE_UNREAD,
+                          .from = device,
+                          .to = reader,
+                          .thread = reader,
+                          .device = device,
+                          .wait = wait });
     if (reader != waiter && reader->last_ns <= wait->begin_ns + ALIVE_NS) {
         /* The front-end waits with the lock held that every dispatch needs. */
-        add(edges, &(SsEdge){ .kind = SS_EDGE_LOCK, .from = reader, .to = waiter,
-                              .thread = waiter, .device = device, .wait = wait });
+        add(edges, &(SsEdge){ .kind = SS_EDGE_LOCK,
+                              .from = reader,
+                              .to = waiter,
+                              .thread = waiter,
+                              .device = device,
+                              .wait = wait });
     }
 }
 
@@ -62,10 +70,13 @@ static void add_unanswered(GArray *edges, SsThread *thread)
         return;
     }
     const SsExchange *exchange = ss_exchange_find(dispatch->device, dispatch->seq);
-    if (exchange && exchange->request_ns && !exchange->reply_tries &&
-        !exchange->dispatched_ns && answers(dispatch->device, exchange->flags)) {
-        add(edges, &(SsEdge){ .kind = SS_EDGE_UNANSWERED, .from = dispatch->device,
-                              .to = thread, .thread = thread, .device = dispatch->device,
+    if (exchange && exchange->request_ns && !exchange->reply_tries && !exchange->dispatched_ns &&
+        answers(dispatch->device, exchange->flags)) {
+        add(edges, &(SsEdge){ .kind = SS_EDGE_UNANSWERED,
+                              .from = dispatch->device,
+                              .to = thread,
+                              .thread = thread,
+                              .device = dispatch->device,
                               .exchange = exchange });
     }
 }
@@ -81,9 +92,12 @@ GArray *ss_wait_graph(SsProcess *process)
         add_unanswered(edges, thread);
         if (thread->waiting) {
             const SsWait *wait = &thread->wait;
-            add(edges, &(SsEdge){ .kind = SS_EDGE_MAIN_REPLY, .from = thread,
-                                  .to = wait->device, .thread = thread,
-                                  .device = wait->device, .wait = wait });
+            add(edges, &(SsEdge){ .kind = SS_EDGE_MAIN_REPLY,
+                                  .from = thread,
+                                  .to = wait->device,
+                                  .thread = thread,
+                                  .device = wait->device,
+                                  .wait = wait });
             add_unread(edges, wait, thread);
         }
     }

@@ -105,8 +105,7 @@ static void made(SsModel *model, SsProcess *process, SsThread *thread, const SsE
     mapping->birth_seen = true;
     mapping->details = true;
     set_range(mapping, u->virtio_shmem_mapping_new.vdev, u->virtio_shmem_mapping_new.shmid,
-              u->virtio_shmem_mapping_new.shm_offset, u->virtio_shmem_mapping_new.len,
-              event->ns);
+              u->virtio_shmem_mapping_new.shm_offset, u->virtio_shmem_mapping_new.len, event->ns);
     mapping->fd_offset = u->virtio_shmem_mapping_new.fd_offset;
     mapping->writable = u->virtio_shmem_mapping_new.writable;
     const SsContext *dispatch = ss_context_find(thread, SS_CONTEXT_DISPATCH);
@@ -134,8 +133,7 @@ static void enter(SsMapping *mapping, gint64 ns)
 static void added(SsProcess *process, const SsEvent *event)
 {
     const SsEventPayload *u = &event->u;
-    SsMapping *mapping =
-        mapping_get(process, u->virtio_shmem_mapping_added.mapping, event->ns);
+    SsMapping *mapping = mapping_get(process, u->virtio_shmem_mapping_added.mapping, event->ns);
     set_range(mapping, u->virtio_shmem_mapping_added.vdev, u->virtio_shmem_mapping_added.shmid,
               u->virtio_shmem_mapping_added.shm_offset, u->virtio_shmem_mapping_added.len,
               event->ns);
@@ -151,14 +149,13 @@ static void added(SsProcess *process, const SsEvent *event)
 static void removed(SsModel *model, SsProcess *process, const SsEvent *event)
 {
     const SsEventPayload *u = &event->u;
-    SsMapping *mapping =
-        mapping_get(process, u->virtio_shmem_mapping_removed.mapping, event->ns);
+    SsMapping *mapping = mapping_get(process, u->virtio_shmem_mapping_removed.mapping, event->ns);
     if (mapping->removed_ns) {
         return;
     }
-    set_range(mapping, u->virtio_shmem_mapping_removed.vdev,
-              u->virtio_shmem_mapping_removed.shmid, u->virtio_shmem_mapping_removed.shm_offset,
-              u->virtio_shmem_mapping_removed.len, event->ns);
+    set_range(mapping, u->virtio_shmem_mapping_removed.vdev, u->virtio_shmem_mapping_removed.shmid,
+              u->virtio_shmem_mapping_removed.shm_offset, u->virtio_shmem_mapping_removed.len,
+              event->ns);
     set_fd(model, mapping, u->virtio_shmem_mapping_removed.fd, event->ns);
     g_autofree char *reason = ss_text_sanitize(u->virtio_shmem_mapping_removed.reason, 12);
     g_strlcpy(mapping->reason, reason, sizeof(mapping->reason));
@@ -183,11 +180,9 @@ static void removed(SsModel *model, SsProcess *process, const SsEvent *event)
 static void finalized(SsModel *model, SsProcess *process, const SsEvent *event)
 {
     const SsEventPayload *u = &event->u;
-    SsMapping *mapping =
-        mapping_get(process, u->virtio_shmem_mapping_finalized.mapping, event->ns);
+    SsMapping *mapping = mapping_get(process, u->virtio_shmem_mapping_finalized.mapping, event->ns);
     set_range(mapping, u->virtio_shmem_mapping_finalized.vdev,
-              u->virtio_shmem_mapping_finalized.shmid,
-              u->virtio_shmem_mapping_finalized.shm_offset,
+              u->virtio_shmem_mapping_finalized.shmid, u->virtio_shmem_mapping_finalized.shm_offset,
               u->virtio_shmem_mapping_finalized.len, event->ns);
     mapping->finalized_ns = event->ns;
     model->counts.mappings_finalized++;
@@ -220,8 +215,7 @@ static void finalized(SsModel *model, SsProcess *process, const SsEvent *event)
 static void told_again(SsModel *model, SsProcess *process, const SsEvent *event)
 {
     const SsEventPayload *u = &event->u;
-    SsMapping *mapping =
-        mapping_get(process, u->virtio_shmem_mapping_state.mapping, event->ns);
+    SsMapping *mapping = mapping_get(process, u->virtio_shmem_mapping_state.mapping, event->ns);
     set_range(mapping, u->virtio_shmem_mapping_state.vdev, u->virtio_shmem_mapping_state.shmid,
               u->virtio_shmem_mapping_state.shm_offset, u->virtio_shmem_mapping_state.len,
               event->ns);
@@ -254,8 +248,7 @@ void ss_mapping_commit_ended(SsModel *model, SsProcess *process, gint64 ns)
     g_ptr_array_set_size(process->pending, 0);
 }
 
-void ss_mapping_event(SsModel *model, SsProcess *process, SsThread *thread,
-                      const SsEvent *event)
+void ss_mapping_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
 {
     SsMapping *mapping;
 

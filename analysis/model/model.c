@@ -60,8 +60,7 @@ void ss_model_tell(SsModel *model, const SsNotice *notice)
     }
 }
 
-guint ss_model_add_trace(SsModel *model, const char *path, const char *uuid,
-                         const char *hostname)
+guint ss_model_add_trace(SsModel *model, const char *path, const char *uuid, const char *hostname)
 {
     SsTraceInfo *trace = g_new0(SsTraceInfo, 1);
     trace->path = ss_text_sanitize(path, 0);
@@ -97,13 +96,12 @@ void ss_model_set_recorded(SsModel *model, guint index, SsEventId id)
     trace->any_recorded = true;
 }
 
-void ss_model_add_loss(SsModel *model, guint index, gint64 begin_ns, gint64 end_ns,
-                       guint64 events)
+void ss_model_add_loss(SsModel *model, guint index, gint64 begin_ns, gint64 end_ns, guint64 events)
 {
     GArray *losses = trace_at(model, index)->losses;
     SsLoss *last = losses->len ? &g_array_index(losses, SsLoss, losses->len - 1) : NULL;
-    if (last && (losses->len >= MAX_LOSSES ||
-                 (begin_ns <= last->end_ns && end_ns >= last->begin_ns))) {
+    if (last &&
+        (losses->len >= MAX_LOSSES || (begin_ns <= last->end_ns && end_ns >= last->begin_ns))) {
         last->begin_ns = MIN(last->begin_ns, begin_ns);
         last->end_ns = MAX(last->end_ns, end_ns);
         last->events = last->events && events ? last->events + events : 0;
@@ -246,8 +244,7 @@ void ss_model_event(SsModel *model, const SsEvent *event)
 static void finish_process(SsModel *model, SsProcess *process)
 {
     gint64 end = ss_model_reach(model, process);
-    const SsRunEnd *run_end =
-        g_hash_table_lookup(model->run_ends, GINT_TO_POINTER(process->pid));
+    const SsRunEnd *run_end = g_hash_table_lookup(model->run_ends, GINT_TO_POINTER(process->pid));
     if (run_end) {
         process->end = run_end->end;
         process->end_code = run_end->code;
@@ -260,8 +257,8 @@ static void finish_process(SsModel *model, SsProcess *process)
             ss_device_judge_disconnect(model, device, end);
         }
     }
-    ss_model_tell(model, &(SsNotice){
-        .kind = SS_NOTICE_PROCESS_ENDS, .ns = end, .process = process });
+    ss_model_tell(model,
+                  &(SsNotice){ .kind = SS_NOTICE_PROCESS_ENDS, .ns = end, .process = process });
 }
 
 void ss_model_finish(SsModel *model)

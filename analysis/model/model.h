@@ -10,14 +10,14 @@
 #include "analysis/model/types.h"
 
 typedef enum SsNoticeKind {
-    SS_NOTICE_REPLY,         /* exchange: a reply was sent (ret 0) */
-    SS_NOTICE_SETTLED,       /* exchange: nothing of it comes any more */
-    SS_NOTICE_WAIT_ENDED,    /* wait, thread */
-    SS_NOTICE_READ_ENDED,    /* thread, device: a message is whole; since_ns */
-    SS_NOTICE_RESET_ENDED,   /* device (may be NULL); mappings: QEMU's own count */
-    SS_NOTICE_UNREALIZED,    /* the same */
-    SS_NOTICE_DISCONNECTED,  /* device: its channel closed at since_ns, cleanup had its time */
-    SS_NOTICE_PROCESS_ENDS,  /* no event of the process follows in this trace */
+    SS_NOTICE_REPLY,        /* exchange: a reply was sent (ret 0) */
+    SS_NOTICE_SETTLED,      /* exchange: nothing of it comes any more */
+    SS_NOTICE_WAIT_ENDED,   /* wait, thread */
+    SS_NOTICE_READ_ENDED,   /* thread, device: a message is whole; since_ns */
+    SS_NOTICE_RESET_ENDED,  /* device (may be NULL); mappings: QEMU's own count */
+    SS_NOTICE_UNREALIZED,   /* the same */
+    SS_NOTICE_DISCONNECTED, /* device: its channel closed at since_ns, cleanup had its time */
+    SS_NOTICE_PROCESS_ENDS, /* no event of the process follows in this trace */
 } SsNoticeKind;
 
 typedef struct SsNotice {
@@ -43,10 +43,10 @@ typedef struct SsWaitKind {
 #define SS_MAX_REQUEST 64
 
 struct SsModel {
-    GPtrArray *traces;      /* owned SsTraceInfo */
-    GPtrArray *processes;   /* owned SsProcess, in order of birth */
-    GHashTable *by_pid;     /* SsProcessKey -> SsProcess, weak */
-    GHashTable *run_ends;   /* int pid -> owned SsRunEnd */
+    GPtrArray *traces;       /* owned SsTraceInfo */
+    GPtrArray *processes;    /* owned SsProcess, in order of birth */
+    GHashTable *by_pid;      /* SsProcessKey -> SsProcess, weak */
+    GHashTable *run_ends;    /* int pid -> owned SsRunEnd */
     SsProcess *last_process; /* weak; of the event before */
     SsCounts counts;
     SsWaitKind waits[SS_MAX_REQUEST]; /* by VhostUserRequest; 0: any other */
@@ -69,12 +69,10 @@ void ss_model_set_notice(SsModel *model, SsNoticeFunc func, gpointer user_data);
 
 /* Strings are copied; NULL means not known. Returns the trace's index. Nothing counts as
  * recorded until ss_model_set_recorded(). */
-guint ss_model_add_trace(SsModel *model, const char *path, const char *uuid,
-                         const char *hostname);
+guint ss_model_add_trace(SsModel *model, const char *path, const char *uuid, const char *hostname);
 void ss_model_set_recorded(SsModel *model, guint trace, SsEventId id);
 /* Events were discarded between two times, in ns; events may be 0 when not counted. */
-void ss_model_add_loss(SsModel *model, guint trace, gint64 begin_ns, gint64 end_ns,
-                       guint64 events);
+void ss_model_add_loss(SsModel *model, guint trace, gint64 begin_ns, gint64 end_ns, guint64 events);
 /* The recording reached this time, with or without an event. */
 void ss_model_reached(SsModel *model, guint trace, gint64 ns);
 /* What is known from outside the trace about a process's end: exit code (-1: not known) or
@@ -90,8 +88,7 @@ void ss_model_finish(SsModel *model);
 /* Lookups for checks and reports. */
 const SsTraceInfo *ss_model_trace(const SsModel *model, guint index);
 /* Whether events of the process's trace were lost in the interval. */
-bool ss_model_lost(const SsModel *model, const SsProcess *process, gint64 from_ns,
-                   gint64 to_ns);
+bool ss_model_lost(const SsModel *model, const SsProcess *process, gint64 from_ns, gint64 to_ns);
 guint64 ss_model_lost_events(const SsModel *model, bool *uncounted);
 /* How far the recording of the process's trace reached. */
 gint64 ss_model_reach(const SsModel *model, const SsProcess *process);

@@ -29,14 +29,12 @@ void ss_device_judge_disconnect(SsModel *model, SsDevice *device, gint64 ns);
 
 /* exchange.c */
 SsExchange *ss_exchange_find(SsDevice *device, guint64 seq);
-void ss_exchange_event(SsModel *model, SsProcess *process, SsThread *thread,
-                       const SsEvent *event);
+void ss_exchange_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event);
 /* Tells the checks of every dispatched exchange older than `before_ns`. */
 void ss_exchange_settle(SsModel *model, SsDevice *device, gint64 before_ns, gint64 ns);
 
 /* mapping.c */
-void ss_mapping_event(SsModel *model, SsProcess *process, SsThread *thread,
-                      const SsEvent *event);
+void ss_mapping_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event);
 void ss_mapping_free(SsMapping *mapping);
 void ss_mapping_commit_ended(SsModel *model, SsProcess *process, gint64 ns);
 void ss_mapping_forget(SsProcess *process, SsMapping *mapping);

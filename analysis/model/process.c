@@ -37,10 +37,10 @@ static SsProcess *process_new(SsModel *model, const SsEvent *event)
     process->devices = g_ptr_array_new_with_free_func((GDestroyNotify)ss_device_free);
     process->by_dev = g_hash_table_new(g_int64_hash, g_int64_equal);
     process->by_vdev = g_hash_table_new(g_int64_hash, g_int64_equal);
-    process->mappings = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL,
-                                              (GDestroyNotify)ss_mapping_free);
-    process->closing = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL,
-                                             (GDestroyNotify)ss_mapping_free);
+    process->mappings =
+        g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, (GDestroyNotify)ss_mapping_free);
+    process->closing =
+        g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, (GDestroyNotify)ss_mapping_free);
     process->fds = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, descriptor_free);
     process->threads = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, thread_free);
     process->pending = g_ptr_array_new();

@@ -12,8 +12,7 @@ void ss_context_push(SsThread *thread, const SsContext *context)
 {
     if (thread->n_contexts == SS_MAX_CONTEXTS) {
         /* Only a trace without ends gets this deep: the outermost is the least sure. */
-        memmove(thread->contexts, thread->contexts + 1,
-                sizeof(SsContext) * (SS_MAX_CONTEXTS - 1));
+        memmove(thread->contexts, thread->contexts + 1, sizeof(SsContext) * (SS_MAX_CONTEXTS - 1));
         thread->n_contexts--;
     }
     thread->contexts[thread->n_contexts++] = *context;
@@ -57,8 +56,7 @@ static void find_cause(SsProcess *process, SsThread *thread, SsContext *commit)
     commit->deferred = exchange && exchange->replies > 0;
 }
 
-static void commit_begun(SsModel *model, SsProcess *process, SsThread *thread,
-                         const SsEvent *event)
+static void commit_begun(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
 {
     if (event->u.memory_commit_start.depth > 0 || !event->u.memory_commit_start.pending) {
         return; /* no listener runs */
@@ -78,8 +76,7 @@ static void commit_begun(SsModel *model, SsProcess *process, SsThread *thread,
     }
 }
 
-static void commit_ended(SsModel *model, SsProcess *process, SsThread *thread,
-                         const SsEvent *event)
+static void commit_ended(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
 {
     if (event->u.memory_commit_end.depth > 0) {
         return;
@@ -140,13 +137,17 @@ static void wait_begin(SsModel *model, SsThread *thread, SsDevice *device, guint
                        guint32 request, gint64 ns, bool seen)
 {
     SsWait *wait = &thread->wait;
-    *wait = (SsWait){ .device = device, .seq = seq, .request = request, .tid = thread->tid,
-                      .begin_ns = ns, .begin_seen = seen, .n_contexts = thread->n_contexts };
+    *wait = (SsWait){ .device = device,
+                      .seq = seq,
+                      .request = request,
+                      .tid = thread->tid,
+                      .begin_ns = ns,
+                      .begin_seen = seen,
+                      .n_contexts = thread->n_contexts };
     memcpy(wait->contexts, thread->contexts, sizeof(SsContext) * thread->n_contexts);
     thread->waiting = true;
     count_inside(model, wait);
-    ss_device_step(device, SS_STEP_WAIT_BEGIN, ns,
-                   &(SsStep){ .seq = seq, .request = request });
+    ss_device_step(device, SS_STEP_WAIT_BEGIN, ns, &(SsStep){ .seq = seq, .request = request });
 }
 
 static bool is_wait(const SsThread *thread, const SsDevice *device, guint64 seq)
@@ -177,7 +178,9 @@ static void wait_lasts(SsModel *model, SsProcess *process, SsThread *thread, con
     wait->peek_flags = u->vhost_user_reply_wait_lasts.peek_flags;
     wait->peek_size = u->vhost_user_reply_wait_lasts.peek_size;
     ss_device_step(device, SS_STEP_WAIT_LASTS, event->ns,
-                   &(SsStep){ .seq = seq, .request = request, .a = waited,
+                   &(SsStep){ .seq = seq,
+                              .request = request,
+                              .a = waited,
                               .b = wait->unread ? wait->peek_request : 0 });
 }
 
@@ -187,7 +190,8 @@ static void wait_ended(SsModel *model, SsProcess *process, SsThread *thread, con
     SsDevice *device = ss_device_get(process, u->vhost_user_reply_read.dev, 0, event->ns);
     guint32 request = u->vhost_user_reply_read.request;
     ss_device_step(device, SS_STEP_WAIT_END, event->ns,
-                   &(SsStep){ .seq = u->vhost_user_reply_read.seq, .request = request,
+                   &(SsStep){ .seq = u->vhost_user_reply_read.seq,
+                              .request = request,
                               .ret = u->vhost_user_reply_read.ret });
     if (!is_wait(thread, device, u->vhost_user_reply_read.seq)) {
         thread->waiting = false; /* whatever it waited for, it reads now */
@@ -200,9 +204,13 @@ static void wait_ended(SsModel *model, SsProcess *process, SsThread *thread, con
     wait->unread_at_end = u->vhost_user_reply_read.unread;
     ss_span_add(&model->waits[request < SS_MAX_REQUEST ? request : 0].span,
                 wait->end_ns - wait->begin_ns);
-    ss_model_tell(model, &(SsNotice){ .kind = SS_NOTICE_WAIT_ENDED, .ns = event->ns,
-                                      .since_ns = wait->begin_ns, .process = process,
-                                      .device = device, .thread = thread, .wait = wait });
+    ss_model_tell(model, &(SsNotice){ .kind = SS_NOTICE_WAIT_ENDED,
+                                      .ns = event->ns,
+                                      .since_ns = wait->begin_ns,
+                                      .process = process,
+                                      .device = device,
+                                      .thread = thread,
+                                      .wait = wait });
 }
 
 void ss_wait_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)

@@ -37,10 +37,10 @@ typedef struct SsLoss {
 } SsLoss;
 
 typedef struct SsTraceInfo {
-    char *path;     /* owned, as given */
-    char *uuid;     /* owned, "" when it has none */
-    char *hostname; /* owned, "" when not told */
-    guint host;     /* index of the first trace of that host */
+    char *path;                 /* owned, as given */
+    char *uuid;                 /* owned, "" when it has none */
+    char *hostname;             /* owned, "" when not told */
+    guint host;                 /* index of the first trace of that host */
     bool recorded[SS_N_EVENTS]; /* the event is in the trace's metadata, and usable */
     bool any_recorded;
     GArray *losses; /* of SsLoss, owned, in order of begin */
@@ -128,8 +128,8 @@ typedef struct SsExchange {
     guint reply_tries;
     guint64 value;
     gint32 dispatch_ret;
-    gint64 early_commit_ns; /* a commit began before the reply */
-    bool settled;           /* the checks have seen its end */
+    gint64 early_commit_ns;             /* a commit began before the reply */
+    bool settled;                       /* the checks have seen its end */
     SsDescriptor *fds[SS_EXCHANGE_FDS]; /* weak; still open ones that came or were made in it */
 } SsExchange;
 
@@ -138,7 +138,11 @@ typedef struct SsRegion {
     guint64 size;
 } SsRegion;
 
-typedef enum SsChannelState { SS_CHANNEL_UNKNOWN, SS_CHANNEL_OPEN, SS_CHANNEL_CLOSED } SsChannelState;
+typedef enum SsChannelState {
+    SS_CHANNEL_UNKNOWN,
+    SS_CHANNEL_OPEN,
+    SS_CHANNEL_CLOSED
+} SsChannelState;
 
 struct SsDevice {
     SsProcess *process; /* weak */
@@ -168,7 +172,10 @@ struct SsDevice {
     guint live_mappings; /* added and not removed */
 };
 
-typedef enum SsDescriptorRole { SS_FD_RECEIVED, SS_FD_DUPLICATE } SsDescriptorRole;
+typedef enum SsDescriptorRole {
+    SS_FD_RECEIVED,
+    SS_FD_DUPLICATE
+} SsDescriptorRole;
 
 /* An open descriptor that travelled with a request, or a mapping's own copy of it.
  * Identity: process, number, birth. */
@@ -202,8 +209,8 @@ struct SsMapping {
     guint64 ino;
     guint64 seq; /* exchange that made it, 0 when not known */
     gint64 birth_ns, ram_ns, added_ns, visible_ns, removed_ns, finalized_ns;
-    char reason[16]; /* why it was removed */
-    bool in_region;  /* entered its region and did not leave it */
+    char reason[16];          /* why it was removed */
+    bool in_region;           /* entered its region and did not leave it */
     SsDescriptor *descriptor; /* weak; NULL once closed */
 };
 
@@ -258,7 +265,12 @@ struct SsThread {
     gint64 reading_ns;
 };
 
-typedef enum SsProcessEnd { SS_END_UNKNOWN, SS_END_ALIVE, SS_END_EXITED, SS_END_SIGNAL } SsProcessEnd;
+typedef enum SsProcessEnd {
+    SS_END_UNKNOWN,
+    SS_END_ALIVE,
+    SS_END_EXITED,
+    SS_END_SIGNAL
+} SsProcessEnd;
 
 /* Identity: host, pid, birth. */
 struct SsProcess {
@@ -283,7 +295,7 @@ struct SsProcess {
     SsDevice *deferred_device;          /* weak; dispatch that left a transaction open */
     guint64 deferred_seq;
     guint32 deferred_request;
-    GQueue disconnects; /* weak SsDevice whose disconnect is not judged yet, oldest first */
+    GQueue disconnects;   /* weak SsDevice whose disconnect is not judged yet, oldest first */
     guint64 late_objects; /* things seen whose beginning was not */
     SsProcessEnd end;
     gint32 end_code; /* exit code or signal */

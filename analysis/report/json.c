@@ -12,8 +12,6 @@
 
 #define MAX_RECORDS 1000
 
-
-
 static void add_string(JsonBuilder *json, const char *name, const char *value)
 {
     json_builder_set_member_name(json, name);
@@ -226,8 +224,7 @@ static void add_fd(JsonBuilder *json, const SsReport *report, const SsDescriptor
     add_signed(json, "pid", descriptor->process->pid);
     add_string(json, "device", descriptor->device ? descriptor->device->id : "");
     add_signed(json, "fd", descriptor->number);
-    add_string(json, "role",
-               descriptor->role == SS_FD_RECEIVED ? "received" : "duplicate");
+    add_string(json, "role", descriptor->role == SS_FD_RECEIVED ? "received" : "duplicate");
     add_int(json, "seq", descriptor->seq);
     add_int(json, "fdev", descriptor->fdev);
     add_int(json, "ino", descriptor->ino);
@@ -296,8 +293,7 @@ static void add_waits(JsonBuilder *json, const SsReport *report)
     for (guint i = 0; i < SS_MAX_REQUEST; i++) {
         const SsWaitKind *kind = &report->model->waits[i];
         if (kind->span.count || kind->spoke) {
-            g_autofree char *request =
-                i ? ss_frontend_request_text(i) : g_strdup("other requests");
+            g_autofree char *request = i ? ss_frontend_request_text(i) : g_strdup("other requests");
             json_builder_begin_object(json);
             add_string(json, "request", request);
             add_span(json, "ended", &kind->span);

@@ -8,7 +8,13 @@
 #include "analysis/report/names.h"
 #include "analysis/report/report.h"
 
-#define FIGURE(field, ...) { #field, G_STRUCT_OFFSET(SsCounts, field), { __VA_ARGS__ } }
+#define FIGURE(field, ...) \
+    { \
+#field, G_STRUCT_OFFSET(SsCounts, field), \
+        { \
+            __VA_ARGS__ \
+        } \
+    }
 
 const SsFigure ss_figures[] = {
     FIGURE(mappings_created, SS_EVENT_VIRTIO_SHMEM_MAPPING_NEW, SS_N_EVENTS),
@@ -20,8 +26,8 @@ const SsFigure ss_figures[] = {
     FIGURE(fds_duplicated, SS_EVENT_VIRTIO_SHMEM_FD_DUP, SS_N_EVENTS),
     FIGURE(fds_closed, SS_EVENT_VHOST_USER_BACKEND_FD_CLOSE, SS_EVENT_VIRTIO_SHMEM_FD_CLOSE,
            SS_EVENT_RAM_BLOCK_RECLAIMED, SS_N_EVENTS),
-    FIGURE(fds_close_failed, SS_EVENT_VHOST_USER_BACKEND_FD_CLOSE,
-           SS_EVENT_VIRTIO_SHMEM_FD_CLOSE, SS_EVENT_RAM_BLOCK_RECLAIMED, SS_N_EVENTS),
+    FIGURE(fds_close_failed, SS_EVENT_VHOST_USER_BACKEND_FD_CLOSE, SS_EVENT_VIRTIO_SHMEM_FD_CLOSE,
+           SS_EVENT_RAM_BLOCK_RECLAIMED, SS_N_EVENTS),
     FIGURE(fds_implied_closed, SS_EVENT_VHOST_USER_BACKEND_FD, SS_EVENT_VIRTIO_SHMEM_FD_DUP,
            SS_N_EVENTS),
     FIGURE(requests, SS_EVENT_VHOST_USER_BACKEND_REQUEST, SS_N_EVENTS),
@@ -171,9 +177,7 @@ char *ss_mapping_state_text(const SsMapping *mapping)
     if (!mapping->birth_seen) {
         return g_strdup("live, from before");
     }
-    return g_strdup(mapping->visible_ns ? "visible"
-                    : mapping->added_ns ? "added"
-                                        : "made");
+    return g_strdup(mapping->visible_ns ? "visible" : mapping->added_ns ? "added" : "made");
 }
 
 char *ss_process_text(const char *vm, const char *name, gint32 pid)

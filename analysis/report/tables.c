@@ -44,8 +44,9 @@ char *ss_mappings_text(const SsReport *report)
             continue;
         }
         add_process(out, process);
-        row(out, (const char *const[]){ "device", "reg", "range", "", "inode", "since s",
-                                        "state", NULL },
+        row(out,
+            (const char *const[]){ "device", "reg", "range", "", "inode", "since s", "state",
+                                   NULL },
             columns);
         for (guint i = 0; i < mappings->len; i++) {
             const SsMapping *mapping = g_ptr_array_index(mappings, i);
@@ -55,14 +56,13 @@ char *ss_mappings_text(const SsReport *report)
                 g_strdup_printf("0x%" G_GINT64_MODIFIER "x+0x%" G_GINT64_MODIFIER "x",
                                 mapping->shm_offset, mapping->len);
             g_autofree char *inode =
-                mapping->ino ? g_strdup_printf("%" G_GUINT64_FORMAT, mapping->ino)
-                             : g_strdup("?");
+                mapping->ino ? g_strdup_printf("%" G_GUINT64_FORMAT, mapping->ino) : g_strdup("?");
             g_autofree char *since =
                 g_strdup_printf("%.3f", since_begin(report, mapping->birth_ns));
             g_autofree char *state = ss_mapping_state_text(mapping);
             row(out,
                 (const char *const[]){ device, region, range,
-                                       !mapping->details    ? "?"
+                                       !mapping->details   ? "?"
                                        : mapping->writable ? "rw"
                                                            : "ro",
                                        inode, since, state, NULL },
@@ -91,15 +91,14 @@ char *ss_fds_text(const SsReport *report)
         for (guint i = 0; i < fds->len; i++) {
             const SsDescriptor *descriptor = g_ptr_array_index(fds, i);
             g_autofree char *number = g_strdup_printf("%d", descriptor->number);
-            g_autofree char *inode =
-                descriptor->ino ? g_strdup_printf("%" G_GUINT64_FORMAT, descriptor->ino)
-                                : g_strdup("?");
+            g_autofree char *inode = descriptor->ino
+                                         ? g_strdup_printf("%" G_GUINT64_FORMAT, descriptor->ino)
+                                         : g_strdup("?");
             g_autofree char *since =
                 g_strdup_printf("%.3f", since_begin(report, descriptor->birth_ns));
             g_autofree char *device = device_name(descriptor->device);
             g_autofree char *purpose = ss_fd_purpose_text(descriptor);
-            row(out, (const char *const[]){ number, inode, since, device, purpose, NULL },
-                columns);
+            row(out, (const char *const[]){ number, inode, since, device, purpose, NULL }, columns);
         }
     }
     if (!out->len) {
@@ -122,8 +121,7 @@ static void add_open_wait(const SsReport *report, GString *out, const SsThread *
         g_string_append_printf(text, "waits for the reply to %s since %.3f s", request,
                                since_begin(report, wait->begin_ns));
         if (wait->spoke_ns) {
-            g_string_append_printf(text, ", spoke up after %.1f s",
-                                   (double)wait->waited_ms / 1000);
+            g_string_append_printf(text, ", spoke up after %.1f s", (double)wait->waited_ms / 1000);
         } else {
             g_string_append(text, ", did not speak up: the recording may end in mid-wait");
         }
@@ -162,11 +160,10 @@ char *ss_waits_text(const SsReport *report)
         if (!kind->span.count && !kind->spoke) {
             continue;
         }
-        g_autofree char *request =
-            i ? ss_frontend_request_text(i) : g_strdup("other requests");
+        g_autofree char *request = i ? ss_frontend_request_text(i) : g_strdup("other requests");
         g_autofree char *count = g_strdup_printf("%" G_GUINT64_FORMAT, kind->span.count);
-        g_autofree char *mean = ss_duration_text(
-            kind->span.count ? kind->span.sum_ns / (gint64)kind->span.count : 0);
+        g_autofree char *mean =
+            ss_duration_text(kind->span.count ? kind->span.sum_ns / (gint64)kind->span.count : 0);
         g_autofree char *longest = ss_duration_text(kind->span.max_ns);
         g_autofree char *spoke = g_strdup_printf("%" G_GUINT64_FORMAT, kind->spoke);
         row(out, (const char *const[]){ request, count, mean, longest, spoke, NULL }, columns);

@@ -45,8 +45,8 @@ static void add_traces(const SsReport *report, GString *out)
     const SsModel *model = report->model;
     g_autofree char *lost = lost_text(model);
     g_autofree char *length = ss_duration_text(model->end_ns - model->begin_ns);
-    g_autofree char *text = g_strdup_printf("%s, %" G_GUINT64_FORMAT " events, %s", length,
-                                            model->events, lost);
+    g_autofree char *text =
+        g_strdup_printf("%s, %" G_GUINT64_FORMAT " events, %s", length, model->events, lost);
     ss_text_labelled(out, LABEL, "recording", text);
     for (guint t = 0; t < model->traces->len; t++) {
         ss_text_labelled(out, LABEL, t ? "" : "trace", ss_model_trace(model, t)->path);
@@ -55,8 +55,7 @@ static void add_traces(const SsReport *report, GString *out)
 
 static void add_device(GString *out, const SsDevice *device)
 {
-    g_autofree char *name =
-        ss_device_text(device->id, device->chardev, device->dev, device->vdev);
+    g_autofree char *name = ss_device_text(device->id, device->chardev, device->dev, device->vdev);
     GString *text = g_string_new(name);
     if (device->virtio_id) {
         g_string_append_printf(text, ", virtio id %u", device->virtio_id);
@@ -140,8 +139,7 @@ static void add_refusals(const SsReport *report, GString *out)
     for (guint i = 0; i < reasons->len; i++) {
         const char *reason = g_ptr_array_index(reasons, i);
         const guint64 *count = g_hash_table_lookup(counts->refusals, reason);
-        g_string_append_printf(text, "%s%" G_GUINT64_FORMAT " %s", i ? ", " : "", *count,
-                               reason);
+        g_string_append_printf(text, "%s%" G_GUINT64_FORMAT " %s", i ? ", " : "", *count, reason);
     }
     ss_text_labelled(out, LABEL, "refusals", text->str);
     g_string_free(text, TRUE);
@@ -161,18 +159,18 @@ static void add_span(GString *text, const char *what, const SsSpan *span)
 static void add_counts(const SsReport *report, GString *out)
 {
     const SsCounts *counts = &report->model->counts;
-    g_autoptr(GString) mappings = figures(
-        report, counts,
-        (const char *const[]){ "mappings_created", "created", "mappings_visible", "visible",
-                               "mappings_removed", "removed", "mappings_finalized", "finalized",
-                               NULL });
+    g_autoptr(GString) mappings =
+        figures(report, counts,
+                (const char *const[]){ "mappings_created", "created", "mappings_visible", "visible",
+                                       "mappings_removed", "removed", "mappings_finalized",
+                                       "finalized", NULL });
     g_string_append_printf(mappings, ", %" G_GUINT64_FORMAT " live", count_live(report->model));
     ss_text_labelled(out, LABEL, "mappings", mappings->str);
 
-    g_autoptr(GString) fds = figures(
-        report, counts,
-        (const char *const[]){ "fds_received", "received", "fds_duplicated", "duplicated",
-                               "fds_closed", "closed", NULL });
+    g_autoptr(GString) fds =
+        figures(report, counts,
+                (const char *const[]){ "fds_received", "received", "fds_duplicated", "duplicated",
+                                       "fds_closed", "closed", NULL });
     if (counts->fds_close_failed) {
         g_string_append_printf(fds, ", %" G_GUINT64_FORMAT " closed with an error",
                                counts->fds_close_failed);
@@ -184,18 +182,16 @@ static void add_counts(const SsReport *report, GString *out)
     g_string_append_printf(fds, ", %" G_GUINT64_FORMAT " open", count_open_fds(report->model));
     ss_text_labelled(out, LABEL, "descriptors", fds->str);
 
-    g_autoptr(GString) requests =
-        figures(report, counts,
-                (const char *const[]){ "requests", "read", "maps", "MAP", "unmaps", "UNMAP",
-                                       "replies", "replies", "replies_failed",
-                                       "replies not sent", NULL });
+    g_autoptr(GString) requests = figures(
+        report, counts,
+        (const char *const[]){ "requests", "read", "maps", "MAP", "unmaps", "UNMAP", "replies",
+                               "replies", "replies_failed", "replies not sent", NULL });
     ss_text_labelled(out, LABEL, "requests", requests->str);
     add_refusals(report, out);
     if (counts->mem_tables) {
-        g_autoptr(GString) tables =
-            figures(report, counts,
-                    (const char *const[]){ "mem_tables", "updates", "mem_tables_failed",
-                                           "failed", NULL });
+        g_autoptr(GString) tables = figures(
+            report, counts,
+            (const char *const[]){ "mem_tables", "updates", "mem_tables_failed", "failed", NULL });
         ss_text_labelled(out, LABEL, "memory table", tables->str);
     }
     g_autoptr(GString) times = g_string_new(NULL);
@@ -271,8 +267,8 @@ static void add_heading(const SsReport *report, GString *out, const SsFinding *f
         add_part(out, &at, process);
     }
     if (finding->has_device) {
-        g_autofree char *full = ss_device_text(finding->device_id, finding->chardev,
-                                               finding->dev, finding->vdev);
+        g_autofree char *full =
+            ss_device_text(finding->device_id, finding->chardev, finding->dev, finding->vdev);
         g_autofree char *name = short_name(full);
         g_autofree char *device = g_strdup_printf("device %s", name);
         add_part(out, &at, device);
@@ -280,8 +276,7 @@ static void add_heading(const SsReport *report, GString *out, const SsFinding *f
     if (finding->duration_ns) {
         bool stuck = g_str_equal(finding->id, ss_check_reply_commit_deadlock.id);
         g_autofree char *length = ss_duration_text(finding->duration_ns);
-        g_autofree char *duration =
-            g_strdup_printf("%s %s", stuck ? "stuck for" : "for", length);
+        g_autofree char *duration = g_strdup_printf("%s %s", stuck ? "stuck for" : "for", length);
         add_part(out, &at, duration);
     }
     if (finding->count > 1) {
@@ -380,8 +375,8 @@ static bool recorded(const SsModel *model, SsEventId id)
 static void add_worth(const SsReport *report, GString *out)
 {
     const SsModel *model = report->model;
-    g_autofree char *decided = g_strdup_printf(
-        "%u of %u checks could decide", count_decided(report->checks), count_checks());
+    g_autofree char *decided = g_strdup_printf("%u of %u checks could decide",
+                                               count_decided(report->checks), count_checks());
     ss_text_labelled(out, LABEL, "worth", decided);
     if (!recorded(model, SS_EVENT_VHOST_USER_REPLY_WAIT)) {
         ss_text_labelled(out, LABEL, "", "waits for the back-end were not recorded");

@@ -11,7 +11,14 @@
 #include "analysis/report/report.h"
 
 static const char *const words[] = {
-    "", "unmap", "reset", "\033[31m", "\xff\xfe", "web-17", "\xe2\x80\xae", "no-region",
+    "",
+    "unmap",
+    "reset",
+    "\033[31m",
+    "\xff\xfe",
+    "web-17",
+    "\xe2\x80\xae",
+    "no-region",
     "a very long word that no column of any table was made for, and that goes on and on",
 };
 
@@ -104,8 +111,8 @@ int main(int argc, char **argv)
     for (guint64 i = 0; i < events; i++) {
         SsEvent event = { .id = g_rand_int_range(rand, 0, SS_N_EVENTS), .trace = trace };
         /* Mostly on, at times by seconds, at times back. */
-        ns += g_rand_int_range(rand, 0, 100) ? g_rand_int_range(rand, -10, 100000)
-                                             : 3 * SS_NS_PER_S;
+        ns +=
+            g_rand_int_range(rand, 0, 100) ? g_rand_int_range(rand, -10, 100000) : 3 * SS_NS_PER_S;
         event.ns = ns;
         event.pid = g_rand_int_range(rand, 100, 102);
         event.tid = event.pid + g_rand_int_range(rand, 0, 3);

@@ -38,8 +38,8 @@ static bool to_number(const char *text, guint64 *ret_value)
 {
     char *end = NULL;
     errno = 0;
-    *ret_value = *text == '-' ? (guint64)g_ascii_strtoll(text, &end, 0)
-                              : g_ascii_strtoull(text, &end, 0);
+    *ret_value =
+        *text == '-' ? (guint64)g_ascii_strtoll(text, &end, 0) : g_ascii_strtoull(text, &end, 0);
     return end != text && *end == '\0' && errno == 0;
 }
 
@@ -259,8 +259,7 @@ SsFixture *ss_fixture_load(const char *path, GError **error)
         if (!*line || *line == '#') {
             continue;
         }
-        const char *why =
-            *line == '+' ? parse_event(fixture, line) : parse_header(fixture, line);
+        const char *why = *line == '+' ? parse_event(fixture, line) : parse_header(fixture, line);
         if (why) {
             g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%s:%u: %s", path, i + 1, why);
             return NULL;

@@ -27,13 +27,13 @@ typedef struct SsFixtureThread {
 
 typedef struct SsFixture {
     char *path;
-    char *host;                   /* owned */
+    char *host; /* owned */
     bool recorded[SS_N_EVENTS];
-    GArray *events;               /* of SsEvent, their strings owned by `strings` */
-    GArray *losses;               /* of SsLoss */
-    GPtrArray *threads;           /* owned SsFixtureThread */
-    GPtrArray *strings;           /* owned char * */
-    GArray *process_ends;         /* of SsFixtureEnd */
+    GArray *events;       /* of SsEvent, their strings owned by `strings` */
+    GArray *losses;       /* of SsLoss */
+    GPtrArray *threads;   /* owned SsFixtureThread */
+    GPtrArray *strings;   /* owned char * */
+    GArray *process_ends; /* of SsFixtureEnd */
     gint64 end_ns;
 } SsFixture;
 

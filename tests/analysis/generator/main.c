@@ -37,8 +37,8 @@ static void run(Worker *worker)
     (void)pthread_setname_np(pthread_self(), worker->name);
     g_mutex_lock(&replay->lock);
     while (replay->next < total) {
-        const SsEvent *event = &g_array_index(replay->fixture->events, SsEvent,
-                                              (guint)(replay->next % n_events));
+        const SsEvent *event =
+            &g_array_index(replay->fixture->events, SsEvent, (guint)(replay->next % n_events));
         if (event->tid != worker->tid) {
             g_cond_wait(&replay->turn, &replay->lock);
             continue;

@@ -12,15 +12,15 @@
 #include <lttng/tracepoint.h>
 
 /* Whose reason is a string in the catalogue. */
-LTTNG_UST_TRACEPOINT_EVENT(qemu, virtio_shmem_mapping_removed, LTTNG_UST_TP_ARGS(uint64_t, any),
-                           LTTNG_UST_TP_FIELDS(lttng_ust_field_integer(uint64_t, mapping, any)
-                                                   lttng_ust_field_integer(uint64_t, vdev, any)
-                                                       lttng_ust_field_integer(uint32_t, shmid,
-                                                                               any)
-                                               lttng_ust_field_integer(uint64_t, shm_offset, any)
-                                                   lttng_ust_field_integer(uint64_t, len, any)
-                                                       lttng_ust_field_integer(int32_t, fd, any)
-                                               lttng_ust_field_integer(uint32_t, reason, any)))
+LTTNG_UST_TRACEPOINT_EVENT(
+    qemu, virtio_shmem_mapping_removed, LTTNG_UST_TP_ARGS(uint64_t, any),
+    LTTNG_UST_TP_FIELDS(lttng_ust_field_integer(uint64_t, mapping, any)
+                            lttng_ust_field_integer(uint64_t, vdev, any)
+                                lttng_ust_field_integer(uint32_t, shmid, any)
+                                    lttng_ust_field_integer(uint64_t, shm_offset, any)
+                                        lttng_ust_field_integer(uint64_t, len, any)
+                                            lttng_ust_field_integer(int32_t, fd, any)
+                                                lttng_ust_field_integer(uint32_t, reason, any)))
 /* Without its second field. */
 LTTNG_UST_TRACEPOINT_EVENT(qemu, memory_commit_start, LTTNG_UST_TP_ARGS(uint32_t, depth),
                            LTTNG_UST_TP_FIELDS(lttng_ust_field_integer(uint32_t, depth, depth)))
