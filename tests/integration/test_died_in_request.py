@@ -25,8 +25,9 @@ class DiedInRequestTest(common.IntegrationTest):
                 os.unlink(log)
             debugger = Child("gdb", [
                 "gdb", "-p", str(run.qemu.pid), "-batch", "-nx",
-                "-iex", "set debuginfod enabled off", "-ex", f"break {PLACE}",
-                "-ex", "continue", "-ex", f"shell kill -KILL {run.qemu.pid}"], log)
+                "-iex", "set debuginfod enabled off", "-ex", f"break {PLACE}", "-ex", "continue",
+                # gdb too: it may stumble over the end of what it is attached to.
+                "-ex", f"shell kill -KILL {run.qemu.pid} $PPID"], log)
             try:
                 wait_until(lambda: "Breakpoint 1 at" in common.text_of(log), 60,
                            "the debugger's breakpoint", [debugger])
