@@ -119,6 +119,7 @@ def _end(run):
 # Scenario name: (choreography, options of the Run).
 SCENARIOS = {
     "map-pipelined": (hang_at_start, {}),
+    "unmap-pipelined": (hang_at_start, {}),
     "request-at-stop": (hang_at_reset, {}),
     "channel-dies": (channel_dies, {}),
     "reset-mapped": (reset_mapped, {}),
