@@ -21,6 +21,18 @@
      SS_STEP_BIT(SS_STEP_START_BEGIN) | SS_STEP_BIT(SS_STEP_STOP_BEGIN) | \
      SS_STEP_BIT(SS_STEP_RESET_BEGIN) | SS_STEP_BIT(SS_STEP_UNREALIZE_BEGIN))
 
+/* The message that is next to be read: its number follows that of the last one, when the
+ * recording knows of one. */
+static char *unread_text(const SsEdge *edge)
+{
+    const SsDevice *device = edge->device;
+    g_autofree char *request = ss_backend_request_text(edge->wait->peek_request);
+    if (!device->last_seq && device->backend_channel != SS_CHANNEL_OPEN) {
+        return g_steal_pointer(&request);
+    }
+    return g_strdup_printf("%s #%" G_GUINT64_FORMAT, request, device->last_seq + 1);
+}
+
 static void state_edge(SsFinding *finding, const SsEdge *edge)
 {
     g_autofree char *thread = ss_thread_text(edge->thread);
@@ -30,11 +42,11 @@ static void state_edge(SsFinding *finding, const SsEdge *edge)
         ss_finding_state(finding, thread, ss_wait_text(edge->wait));
         break;
     case SS_EDGE_UNREAD:
-        request = ss_backend_request_text(edge->wait->peek_request);
+        request = unread_text(edge);
         ss_finding_state(finding, "back-end",
-                         g_strdup_printf("waits for the reply to %s #%" G_GUINT64_FORMAT
-                                         ", which lies unread in QEMU's socket",
-                                         request, edge->device->last_seq + 1));
+                         g_strdup_printf("waits for the reply to %s, which lies unread in "
+                                         "QEMU's socket",
+                                         request));
         break;
     case SS_EDGE_UNANSWERED:
         request = ss_backend_request_text(edge->exchange->request);
@@ -86,10 +98,9 @@ static void take_witness(SsFinding *finding, const SsWait *wait, const GArray *c
     for (guint i = 0; i < cycle->len; i++) {
         const SsEdge *edge = &g_array_index(cycle, SsEdge, i);
         if (edge->kind == SS_EDGE_UNREAD) {
-            g_autofree char *request = ss_backend_request_text(wait->peek_request);
+            g_autofree char *request = unread_text(edge);
             ss_finding_add_witness(finding, wait->first_spoke_ns, true, 0,
-                                   g_strdup_printf("%s #%" G_GUINT64_FORMAT " unread", request,
-                                                   edge->device->last_seq + 1));
+                                   g_strdup_printf("%s unread", request));
         }
     }
     guint indent = 0; /* it stands in the innermost of all that was told */

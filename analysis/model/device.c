@@ -174,7 +174,7 @@ static void connected(SsModel *model, SsDevice *device, gint64 ns)
     device->gone_ns = 0;
 }
 
-static void told(SsModel *model, SsProcess *process, const SsEvent *event)
+static void told(SsProcess *process, const SsEvent *event)
 {
     guint64 dev = event->u.vhost_user_device.dev;
     guint64 vdev = event->u.vhost_user_device.vdev;
@@ -183,9 +183,7 @@ static void told(SsModel *model, SsProcess *process, const SsEvent *event)
         retire(known);
     }
     SsDevice *device = ss_device_get(process, dev, vdev, event->ns);
-    if (device->gone) {
-        connected(model, device, event->ns);
-    }
+    device->gone = device->gone && !event->u.vhost_user_device.started;
     if (!device->features_known && device->main_channel == SS_CHANNEL_UNKNOWN &&
         event->u.vhost_user_device.started) {
         device->late = true; /* it was started before anybody listened */
@@ -197,7 +195,8 @@ static void told(SsModel *model, SsProcess *process, const SsEvent *event)
     device->virtio_id = event->u.vhost_user_device.virtio_id;
     device->features = event->u.vhost_user_device.features;
     device->protocol_features = event->u.vhost_user_device.protocol_features;
-    device->features_known = true;
+    /* Before they are negotiated there is no back-end channel to judge. */
+    device->features_known = device->protocol_features != 0;
     device->started = event->u.vhost_user_device.started;
 }
 
@@ -252,7 +251,7 @@ void ss_device_event(SsModel *model, SsProcess *process, SsThread *thread, const
 
     switch (event->id) {
     case SS_EVENT_VHOST_USER_DEVICE:
-        told(model, process, event);
+        told(process, event);
         break;
     case SS_EVENT_VHOST_USER_DEVICE_GONE:
         device = ss_device_get(process, u->vhost_user_device_gone.dev, 0, ns);
@@ -317,6 +316,7 @@ void ss_device_event(SsModel *model, SsProcess *process, SsThread *thread, const
     case SS_EVENT_VHOST_USER_BACKEND_CHANNEL_OPEN:
         device = ss_device_get(process, u->vhost_user_backend_channel_open.dev, 0, ns);
         device->backend_channel = SS_CHANNEL_OPEN;
+        device->last_seq = 0; /* a new channel counts from 1 */
         break;
     case SS_EVENT_VHOST_USER_BACKEND_CHANNEL_CLOSE:
         device = ss_device_get(process, u->vhost_user_backend_channel_close.dev, 0, ns);

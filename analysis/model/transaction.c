@@ -165,6 +165,7 @@ static void wait_lasts(SsModel *model, SsProcess *process, SsThread *thread, con
     if (!is_wait(thread, device, seq)) {
         gint64 begun = event->ns - (gint64)waited * SS_NS_PER_MS;
         wait_begin(model, thread, device, seq, request, begun, false);
+        process->late_objects++;
     }
     SsWait *wait = &thread->wait;
     if (!wait->first_spoke_ns) {

@@ -372,6 +372,17 @@ static bool recorded(const SsModel *model, SsEventId id)
     return ss_figure_recorded(model, &figure);
 }
 
+static bool began_late(const SsModel *model)
+{
+    for (guint p = 0; p < model->processes->len; p++) {
+        const SsProcess *process = g_ptr_array_index(model->processes, p);
+        if (process->late_objects) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void add_worth(const SsReport *report, GString *out)
 {
     const SsModel *model = report->model;
@@ -382,13 +393,12 @@ static void add_worth(const SsReport *report, GString *out)
         ss_text_labelled(out, LABEL, "", "waits for the back-end were not recorded");
         return;
     }
-    g_autofree char *commits = g_strdup_printf(
-        "waits for the back-end inside a memory commit: %" G_GUINT64_FORMAT
-        ", inside a start, stop or reset: %" G_GUINT64_FORMAT "%s",
-        model->waits_in_commit, model->waits_in_phase,
-        model->waits_in_commit + model->waits_in_phase ? ""
-                                                       : "; the window of a deadlock never "
-                                                         "opened in this recording");
+    bool never = !model->waits_in_commit && !model->waits_in_phase && !began_late(model);
+    g_autofree char *commits =
+        g_strdup_printf("waits for the back-end inside a memory commit: %" G_GUINT64_FORMAT
+                        ", inside a start, stop or reset: %" G_GUINT64_FORMAT "%s",
+                        model->waits_in_commit, model->waits_in_phase,
+                        never ? "; the window of a deadlock never opened in this recording" : "");
     ss_text_labelled(out, LABEL, "", commits);
 }
 
