@@ -52,9 +52,7 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const char *summary
     };
     const GOptionEntry fail_entry[] = {
         { "fail-on", 0, 0, G_OPTION_ARG_STRING, &acquire->fail_on,
-          "Exit with 1 from this certainty on: observed, suspected (default), hazard, unknown, "
-          "never",
-          "CERTAINTY" },
+          "observed, suspected (default), hazard, unknown, never", "CERTAINTY" },
         { 0 },
     };
     const GOptionEntry at_entry[] = {
@@ -71,7 +69,10 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const char *summary
     g_option_context_set_help_enabled(context, FALSE);
     g_option_context_set_summary(context, summary);
     g_option_context_set_description(
-        context, "TRACE is a directory at or above the metadata of a CTF trace.\n");
+        context, fails
+                     ? "TRACE is a directory at or above the metadata of a CTF trace.\n"
+                       "The exit status is 1 when a finding is at least as certain as CERTAINTY.\n"
+                     : "TRACE is a directory at or above the metadata of a CTF trace.\n");
     g_option_context_add_main_entries(context, common, NULL);
     if (fails) {
         g_option_context_add_main_entries(context, fail_entry, NULL);
