@@ -57,7 +57,7 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const char *summary
     };
     const GOptionEntry at_entry[] = {
         { "at", 0, 0, G_OPTION_ARG_DOUBLE, &acquire->at,
-          "The state this long after the first event, not at the end", "SECONDS" },
+          "The state this long after the first event", "SECONDS" },
         { 0 },
     };
     g_autofree char *name = g_strdup_printf("shmemscope %s", argv[0]);
