@@ -7,6 +7,7 @@ SHMEMSCOPE_BUILD/tests/integration/runs/, to be looked at after a failure.
 """
 
 import collections
+import fcntl
 import json
 import os
 import signal
@@ -51,6 +52,17 @@ def interrupted(_number, _frame):
 
 
 signal.signal(signal.SIGTERM, interrupted)
+
+
+def lock_runs():
+    """Until this process ends, no second one of the same test writes into the same runs."""
+    os.makedirs(RUNS, exist_ok=True)
+    name = os.path.basename(sys.argv[0])
+    lock = os.open(os.path.join(RUNS, f".lock-{name}"), os.O_CREAT | os.O_RDWR, 0o666)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+lock_runs()
 
 
 def play(scenario, out, **options):
