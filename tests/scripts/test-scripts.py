@@ -1,0 +1,66 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The other scripts a user runs: what they say of themselves, and what they refuse.
+
+usage: test-scripts.py SCRIPTS_DIR [unittest arguments]
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SCRIPTS = ''
+
+
+def run(name, *arguments, **keywords):
+    return subprocess.run([os.path.join(SCRIPTS, name), *arguments], capture_output=True,
+                          text=True, timeout=60, check=False, **keywords)
+
+
+class ScriptsTest(unittest.TestCase):
+    def test_help(self):
+        for name in ('build-qemu', 'check', 'demo', 'format', 'install-packages'):
+            with self.subTest(name):
+                done = run(name, '--help')
+                self.assertEqual((done.returncode, done.stderr), (0, ''))
+                self.assertTrue(done.stdout.startswith(f'Usage: scripts/{name}'), done.stdout)
+                self.assertLessEqual(max(map(len, done.stdout.splitlines())), 99)
+
+    def test_unknown_option(self):
+        for name in ('build-qemu', 'check', 'demo', 'install-packages'):
+            with self.subTest(name):
+                done = run(name, '--nonsense')
+                self.assertEqual((done.returncode, done.stdout), (2, ''))
+                self.assertIn('--nonsense', done.stderr)
+                self.assertEqual(len(done.stderr.splitlines()), 1)
+
+    def test_scenarios(self):
+        listed = run('demo', '--list').stdout.split()
+        self.assertLessEqual({'healthy', 'map-pipelined', 'channel-dies', 'refusals'}, set(listed))
+        self.assertEqual(listed, sorted(set(listed)))
+        done = run('demo', 'nothing-of-the-kind')
+        self.assertEqual(done.returncode, 2)
+        self.assertIn('there is no scenario "nothing-of-the-kind"', done.stderr)
+
+    def test_missing_packages_are_told_with_the_command(self):
+        """A machine that has none of them: its dpkg database is empty."""
+        with tempfile.TemporaryDirectory(prefix='ss-scripts-') as top:
+            with open(os.path.join(top, 'status'), 'w', encoding='utf-8'):
+                pass
+            done = run('install-packages', '--tell', 'run',
+                       env={**os.environ, 'DPKG_ADMINDIR': top})
+        self.assertEqual((done.returncode, done.stdout), (1, ''))
+        self.assertEqual(done.stderr.strip(),
+                         'install-packages: Missing packages: apt-get install -y '
+                         '--no-install-recommends lttng-tools babeltrace2 seabios gdb')
+
+    def test_nothing_missing_says_nothing(self):
+        done = run('install-packages', '--tell')
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, '', ''))
+
+
+if __name__ == '__main__':
+    SCRIPTS = sys.argv[1]
+    unittest.main(argv=[sys.argv[0], *sys.argv[2:]], verbosity=2)
