@@ -259,8 +259,12 @@ class Run:
 
     def quit_qemu(self):
         """Asks QEMU to end and waits until it did; its recording, if it still lasts, ends too."""
-        if self.driver:
-            self.driver.stop()
+        if "hang" in self.witness:
+            self.driver.stop()  # its command was never answered
+        else:
+            self.driver.do("quit")
+            if self.driver.status(START_TIMEOUT_S) != 0:
+                raise HarnessError(f"The driver failed at its end:\n{self.driver.diagnosis()}")
         self.monitor.ask("quit")
         status = self.starter.status(START_TIMEOUT_S, "the quit asked for")
         if status != 0:
