@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * replay FIXTURE [REPEAT [wait]]: tells a fixture's events through LTTng-UST, by a provider
- * generated from the catalogue, as a QEMU would. Its pid stands for the fixture's; each of
- * the fixture's threads is a thread. Times are those of the replay. With REPEAT the whole
+ * generated from the catalogue, as a QEMU would. Its pid stands for the fixture's, or for all
+ * of them; each thread of each of the fixture's processes is a thread. Times are those of the replay. With REPEAT the whole
  * fixture is told again and again, for traces of any size. With "wait" it first prints its
  * pid and reads a line, so that a session can be set up for it alone.
  */
@@ -25,7 +25,7 @@ typedef struct Replay {
 
 typedef struct Worker {
     Replay *replay;
-    gint32 tid; /* of the fixture */
+    gint32 pid, tid; /* of the fixture */
     const char *name;
 } Worker;
 
@@ -39,7 +39,7 @@ static void run(Worker *worker)
     while (replay->next < total) {
         const SsEvent *event =
             &g_array_index(replay->fixture->events, SsEvent, (guint)(replay->next % n_events));
-        if (event->tid != worker->tid) {
+        if (event->pid != worker->pid || event->tid != worker->tid) {
             g_cond_wait(&replay->turn, &replay->lock);
             continue;
         }
@@ -48,6 +48,17 @@ static void run(Worker *worker)
         g_cond_broadcast(&replay->turn);
     }
     g_mutex_unlock(&replay->lock);
+}
+
+/* Whether a worker before `end` tells what this thread of the fixture told. */
+static bool is_known(const Worker *workers, guint end, const SsEvent *event)
+{
+    for (guint w = 0; w < end; w++) {
+        if (workers[w].pid == event->pid && workers[w].tid == event->tid) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static gpointer thread_main(gpointer data)
@@ -68,33 +79,32 @@ int main(int argc, char **argv)
     g_mutex_init(&replay.lock);
     g_cond_init(&replay.turn);
 
-    /* One worker for each thread; the process's own is this one. */
-    g_autoptr(GArray) tids = g_array_new(FALSE, FALSE, sizeof(gint32));
+    /* One worker for each thread; the first process's own is this one. */
+    g_autoptr(GArray) workers = g_array_new(FALSE, FALSE, sizeof(Worker));
     for (guint i = 0; i < fixture->events->len; i++) {
         const SsEvent *event = &g_array_index(fixture->events, SsEvent, i);
-        bool known = event->tid == event->pid;
-        for (guint t = 0; t < tids->len; t++) {
-            known |= g_array_index(tids, gint32, t) == event->tid;
+        if (!i) {
+            Worker own = { &replay, event->pid, event->pid, "replay" };
+            g_array_append_val(workers, own);
         }
-        if (!known) {
-            g_array_append_val(tids, event->tid);
+        if (!is_known((const Worker *)workers->data, workers->len, event)) {
+            Worker other = { &replay, event->pid, event->tid, "replay-thread" };
+            g_array_append_val(workers, other);
         }
     }
     (void)printf("%d\n", getpid());
     if (argc > 3 && (fflush(stdout) != 0 || getchar() == EOF)) {
         return 2;
     }
-    const SsEvent *first = &g_array_index(fixture->events, SsEvent, 0);
-    Worker main_worker = { &replay, fixture->events->len ? first->pid : 0, "replay" };
-    g_autofree Worker *workers = g_new0(Worker, tids->len + 1);
-    g_autofree GThread **threads = g_new0(GThread *, tids->len + 1);
-    for (guint t = 0; t < tids->len; t++) {
-        workers[t] = (Worker){ &replay, g_array_index(tids, gint32, t), "replay-thread" };
-        threads[t] = g_thread_new("replay", thread_main, &workers[t]);
+    g_autofree GThread **threads = g_new0(GThread *, workers->len + 1);
+    for (guint w = 1; w < workers->len; w++) {
+        threads[w] = g_thread_new("replay", thread_main, &g_array_index(workers, Worker, w));
     }
-    run(&main_worker);
-    for (guint t = 0; t < tids->len; t++) {
-        (void)g_thread_join(threads[t]);
+    if (workers->len) {
+        run(&g_array_index(workers, Worker, 0));
+    }
+    for (guint w = 1; w < workers->len; w++) {
+        (void)g_thread_join(threads[w]);
     }
     return 0;
 }
