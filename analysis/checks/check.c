@@ -13,13 +13,6 @@ const SsCheck *const ss_all_checks[] = {
     &ss_check_died_in_request,       NULL,
 };
 
-static void undecided_free(gpointer data)
-{
-    SsUndecided *undecided = data;
-    g_free(undecided->why);
-    g_free(undecided);
-}
-
 static void on_notice(SsModel *model, const SsNotice *notice, gpointer user_data)
 {
     for (const SsCheck *const *check = ss_all_checks; *check; check++) {
@@ -32,7 +25,7 @@ SsChecks *ss_checks_new(SsModel *model)
     SsChecks *checks = g_new0(SsChecks, 1);
     checks->model = model;
     checks->findings = g_ptr_array_new_with_free_func((GDestroyNotify)ss_finding_free);
-    checks->undecided = g_ptr_array_new_with_free_func(undecided_free);
+    checks->undecided = ss_undecided_new();
     checks->by_key = g_hash_table_new(g_str_hash, g_str_equal);
     ss_model_set_notice(model, on_notice, checks);
     return checks;
@@ -45,19 +38,13 @@ void ss_checks_free(SsChecks *checks)
     }
     g_hash_table_unref(checks->by_key);
     g_ptr_array_unref(checks->findings);
-    g_ptr_array_unref(checks->undecided);
+    g_clear_pointer(&checks->undecided, g_ptr_array_unref);
     g_free(checks);
 }
 
 bool ss_check_decidable(const SsModel *model, const SsCheck *check, guint trace)
 {
-    const SsTraceInfo *info = ss_model_trace(model, trace);
-    for (guint id = 0; id < SS_N_EVENTS; id++) {
-        if ((check->needs & (1u << ss_catalogue_events[id].event_class)) && !info->recorded[id]) {
-            return false;
-        }
-    }
-    return true;
+    return ss_needs_recorded(model, check->needs, trace);
 }
 
 static void set_process(SsFinding *finding, const SsModel *model, const SsProcess *process)
@@ -131,89 +118,21 @@ SsFinding *ss_checks_report(SsChecks *checks, const SsCheck *check, SsCertainty 
     return finding;
 }
 
-static void add_undecided(SsChecks *checks, const SsCheck *check, bool partial, char *why_taken)
+static void add_undecided(SsChecks *checks, const SsCheck *check)
 {
-    SsUndecided *undecided = g_new0(SsUndecided, 1);
-    undecided->check = check->id;
-    undecided->partial = partial;
-    undecided->why = why_taken;
-    g_ptr_array_add(checks->undecided, undecided);
-    if (!partial) {
-        SsFinding *finding = finding_new(checks, check, SS_UNKNOWN,
-                                         g_strdup_printf("cannot be decided: %s", why_taken));
-        finding->first_ns = checks->model->begin_ns;
-        finding->last_ns = checks->model->end_ns;
-    }
-}
-
-/* "event class wait (qemu:vhost_user_reply_wait) was not recorded", or NULL. */
-static char *missing_text(const SsModel *model, const SsCheck *check, guint trace)
-{
-    const SsTraceInfo *info = ss_model_trace(model, trace);
-    GString *text = NULL;
-    for (guint c = 0; c < SS_N_CLASSES; c++) {
-        guint events = 0, missing = 0;
-        const char *example = NULL;
-        for (guint id = 0; (check->needs & (1u << c)) && id < SS_N_EVENTS; id++) {
-            if (ss_catalogue_events[id].event_class == c) {
-                events++;
-                if (!info->recorded[id]) {
-                    missing++;
-                    example = example ? example : ss_catalogue_events[id].name;
-                }
-            }
-        }
-        if (!missing) {
-            continue;
-        }
-        if (!text) {
-            text = g_string_new("not recorded: ");
-        } else {
-            g_string_append(text, ", ");
-        }
-        if (missing == events) {
-            g_string_append_printf(text, "event class %s", ss_catalogue_classes[c]);
-        } else {
-            g_string_append_printf(text, "%s%s of event class %s", example,
-                                   missing > 1 ? " and others" : "", ss_catalogue_classes[c]);
+    GPtrArray *undecided =
+        ss_undecided(checks->model, check->id, check->needs, check->of_standing);
+    for (guint i = 0; i < undecided->len; i++) {
+        const SsUndecided *one = g_ptr_array_index(undecided, i);
+        if (!one->partial) {
+            SsFinding *finding =
+                finding_new(checks, check, SS_UNKNOWN,
+                            g_strdup_printf("cannot be decided: %s", one->why));
+            finding->first_ns = checks->model->begin_ns;
+            finding->last_ns = checks->model->end_ns;
         }
     }
-    return text ? g_string_free(text, FALSE) : NULL;
-}
-
-static void not_recorded(SsChecks *checks, const SsCheck *check)
-{
-    const SsModel *model = checks->model;
-    bool any = false;
-    for (guint t = 0; t < model->traces->len; t++) {
-        any |= ss_model_trace(model, t)->any_recorded;
-    }
-    g_autoptr(GHashTable) said = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    for (guint t = 0; t < model->traces->len; t++) {
-        /* A trace of some other program beside QEMU's takes nothing away. */
-        if (any && !ss_model_trace(model, t)->any_recorded) {
-            continue;
-        }
-        char *why = missing_text(model, check, t);
-        if (why && g_hash_table_add(said, why)) {
-            add_undecided(checks, check, false, g_strdup(why));
-        }
-    }
-}
-
-static void lost_or_late(SsChecks *checks, const SsCheck *check, guint64 lost, bool uncounted,
-                         guint64 late)
-{
-    if (lost || uncounted) {
-        add_undecided(checks, check, false,
-                      uncounted ? g_strdup("packets of events were lost")
-                                : g_strdup_printf("%" G_GUINT64_FORMAT " event%s lost", lost,
-                                                  lost == 1 ? " was" : "s were"));
-    }
-    if (late) {
-        add_undecided(checks, check, true,
-                      g_strdup("the recording began too late to tell of what happened before"));
-    }
+    g_ptr_array_extend_and_steal(checks->undecided, undecided);
 }
 
 static gint by_weight(gconstpointer a, gconstpointer b)
@@ -235,16 +154,8 @@ static gint by_weight(gconstpointer a, gconstpointer b)
 
 void ss_checks_finish(SsChecks *checks)
 {
-    const SsModel *model = checks->model;
-    guint64 late = 0;
-    bool uncounted;
-    guint64 lost = ss_model_lost_events(model, &uncounted);
-    for (guint i = 0; i < model->processes->len; i++) {
-        late += ((const SsProcess *)g_ptr_array_index(model->processes, i))->late_objects;
-    }
     for (const SsCheck *const *check = ss_all_checks; *check; check++) {
-        not_recorded(checks, *check);
-        lost_or_late(checks, *check, lost, uncounted, late);
+        add_undecided(checks, *check);
     }
     g_ptr_array_sort(checks->findings, by_weight);
 }
@@ -262,6 +173,9 @@ SsCertainty ss_checks_worst(const SsChecks *checks, bool *ret_any)
 
 char *ss_thread_text(const SsThread *thread)
 {
+    if (thread->waiting && thread->wait.told_by_other) {
+        return g_strdup("QEMU"); /* its main loop stands; it may be a virtual CPU that waits */
+    }
     if (thread->tid == thread->process->pid) {
         return g_strdup("QEMU main loop");
     }

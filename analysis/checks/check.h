@@ -7,6 +7,7 @@
 #pragma once
 
 #include "analysis/checks/finding.h"
+#include "analysis/checks/undecided.h"
 
 typedef struct SsChecks SsChecks;
 typedef struct SsCheck SsCheck;
@@ -16,12 +17,11 @@ struct SsCheck {
     const char *title; /* headline */
     /* Event classes (bit SsEventClass) without which it cannot decide. */
     guint32 needs;
+    bool of_standing; /* what it looks for makes a process tell nothing more */
     const char *rule;
     const char *remedy_now, *remedy_for_good; /* may be NULL */
     void (*notice)(SsChecks *checks, const SsCheck *check, const SsNotice *notice);
 };
-
-#define SS_NEEDS(name) (1u << SS_CLASS_##name)
 
 /* All checks, NULL-terminated. */
 extern const SsCheck *const ss_all_checks[];
@@ -34,13 +34,6 @@ extern const SsCheck ss_check_stale_mapping;
 extern const SsCheck ss_check_missing_reply;
 extern const SsCheck ss_check_double_reply;
 extern const SsCheck ss_check_died_in_request;
-
-/* Why a check could not decide, wholly or in part. */
-typedef struct SsUndecided {
-    const char *check; /* static */
-    char *why;         /* owned; one sentence */
-    bool partial;      /* only for what lived before the recording */
-} SsUndecided;
 
 struct SsChecks {
     SsModel *model;       /* weak */

@@ -189,6 +189,7 @@ const SsCheck ss_check_stuck_wait = {
     .title = "STUCK WAIT",
     .needs = SS_NEEDS(WAIT) | SS_NEEDS(FRONTEND_REQUEST) | SS_NEEDS(BACKEND_REQUEST) |
              SS_NEEDS(DISPATCH),
+    .of_standing = true,
     .rule = "QEMU's main loop stands while it waits: every request is answered at once",
     .remedy_now = "see what the back-end's threads do (gdb, /proc/PID/stack)",
     .remedy_for_good = "answer first, work later",

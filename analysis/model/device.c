@@ -305,6 +305,7 @@ void ss_device_event(SsModel *model, SsProcess *process, SsThread *thread, const
         device = ss_device_get(process, u->vhost_user_channel_open.dev, 0, ns);
         connected(model, device, ns);
         device->main_channel = SS_CHANNEL_OPEN;
+        device->read_seq = 0; /* a new channel counts from 1 */
         ss_replace_string(&device->chardev, u->vhost_user_channel_open.chardev);
         break;
     case SS_EVENT_VHOST_USER_CHANNEL_CLOSE:

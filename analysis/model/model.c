@@ -190,6 +190,13 @@ static void judge_due(SsModel *model, SsProcess *process, gint64 ns)
     }
 }
 
+/* Told at a state dump too, of a process where nothing moves. */
+static bool is_state(SsEventId id)
+{
+    return id == SS_EVENT_VHOST_USER_DEVICE || id == SS_EVENT_VIRTIO_SHMEM_REGION ||
+           id == SS_EVENT_VIRTIO_SHMEM_MAPPING_STATE;
+}
+
 void ss_model_event(SsModel *model, const SsEvent *event)
 {
     SsTraceInfo *trace = trace_at(model, event->trace);
@@ -205,6 +212,7 @@ void ss_model_event(SsModel *model, const SsEvent *event)
     SsThread *thread = ss_thread_get(process, event);
     process->last_ns = MAX(process->last_ns, ns);
     thread->last_ns = MAX(thread->last_ns, ns);
+    process->acted |= !is_state(event->id);
     judge_due(model, process, ns);
     if (thread->waiting && event->id != SS_EVENT_VHOST_USER_REPLY_WAIT_LASTS &&
         event->id != SS_EVENT_VHOST_USER_REPLY_READ) {

@@ -18,6 +18,8 @@ void ss_replace_string(char **owned, const char *value);
 SsProcess *ss_process_get(SsModel *model, const SsEvent *event);
 void ss_process_free(SsProcess *process);
 SsThread *ss_thread_get(SsProcess *process, const SsEvent *event);
+/* The thread that has told nothing itself, too. */
+SsThread *ss_thread_main(SsProcess *process);
 
 /* device.c. Lookups create what they do not find: a recording may begin late. */
 SsDevice *ss_device_get(SsProcess *process, guint64 dev, guint64 vdev, gint64 ns);

@@ -83,20 +83,30 @@ SsProcess *ss_process_get(SsModel *model, const SsEvent *event)
     return process;
 }
 
-SsThread *ss_thread_get(SsProcess *process, const SsEvent *event)
+static SsThread *thread_at(SsProcess *process, gint32 tid, const char *name)
 {
-    SsThread *thread = g_hash_table_lookup(process->threads, GINT_TO_POINTER(event->tid));
+    SsThread *thread = g_hash_table_lookup(process->threads, GINT_TO_POINTER(tid));
     if (!thread) {
         thread = g_new0(SsThread, 1);
         thread->process = process;
-        thread->tid = event->tid;
-        ss_replace_string(&thread->name, event->procname);
-        g_hash_table_insert(process->threads, GINT_TO_POINTER(event->tid), thread);
-        if (event->tid == event->pid && !process->name_of_main) {
-            /* Until now only a thread's own name was known. */
-            ss_replace_string(&process->name, event->procname);
-            process->name_of_main = true;
-        }
+        thread->tid = tid;
+        ss_replace_string(&thread->name, name);
+        g_hash_table_insert(process->threads, GINT_TO_POINTER(tid), thread);
     }
     return thread;
+}
+
+SsThread *ss_thread_get(SsProcess *process, const SsEvent *event)
+{
+    if (event->tid == event->pid && !process->name_of_main) {
+        /* Until now only a thread's own name was known. */
+        ss_replace_string(&process->name, event->procname);
+        process->name_of_main = true;
+    }
+    return thread_at(process, event->tid, event->procname);
+}
+
+SsThread *ss_thread_main(SsProcess *process)
+{
+    return thread_at(process, process->pid, process->name);
 }

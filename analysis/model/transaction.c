@@ -133,18 +133,19 @@ static void count_inside(SsModel *model, const SsWait *wait)
     model->waits_in_phase += phase;
 }
 
-static void wait_begin(SsModel *model, SsThread *thread, SsDevice *device, guint64 seq,
-                       guint32 request, gint64 ns, bool seen)
+static void wait_begin(SsModel *model, SsThread *thread, const SsWait *begun)
 {
     SsWait *wait = &thread->wait;
-    *wait = (SsWait){ .device = device,
-                      .seq = seq,
-                      .request = request,
-                      .tid = thread->tid,
-                      .begin_ns = ns,
-                      .begin_seen = seen,
-                      .n_contexts = thread->n_contexts };
-    memcpy(wait->contexts, thread->contexts, sizeof(SsContext) * thread->n_contexts);
+    SsDevice *device = begun->device;
+    gint64 ns = begun->begin_ns;
+    guint64 seq = begun->seq;
+    guint32 request = begun->request;
+    *wait = *begun;
+    wait->tid = thread->tid;
+    if (!wait->told_by_other) {
+        wait->n_contexts = thread->n_contexts;
+        memcpy(wait->contexts, thread->contexts, sizeof(SsContext) * thread->n_contexts);
+    }
     thread->waiting = true;
     count_inside(model, wait);
     ss_device_step(device, SS_STEP_WAIT_BEGIN, ns, &(SsStep){ .seq = seq, .request = request });
@@ -155,6 +156,35 @@ static bool is_wait(const SsThread *thread, const SsDevice *device, guint64 seq)
     return thread->waiting && thread->wait.device == device && thread->wait.seq == seq;
 }
 
+/* The thread that waits for this exchange; it need not be the one that tells so. NULL when
+ * none is known to. */
+static SsThread *waiter_of(SsProcess *process, SsThread *teller, const SsDevice *device,
+                           guint64 seq)
+{
+    if (is_wait(teller, device, seq)) {
+        return teller;
+    }
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, process->threads);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        if (is_wait(value, device, seq)) {
+            return value;
+        }
+    }
+    return NULL;
+}
+
+/* A channel carries one wait at a time: of those that began unseen, what a state dump put
+ * down to the main loop has ended when another begins. */
+static void end_assumed(SsProcess *process, const SsDevice *device)
+{
+    SsThread *thread = ss_thread_main(process);
+    if (thread->waiting && thread->wait.told_by_other && thread->wait.device == device) {
+        thread->waiting = false;
+    }
+}
+
 static void wait_lasts(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
 {
     const SsEventPayload *u = &event->u;
@@ -162,12 +192,28 @@ static void wait_lasts(SsModel *model, SsProcess *process, SsThread *thread, con
     guint64 seq = u->vhost_user_reply_wait_lasts.seq;
     guint64 waited = MIN(u->vhost_user_reply_wait_lasts.waited, G_MAXINT64 / SS_NS_PER_MS);
     guint32 request = u->vhost_user_reply_wait_lasts.request;
-    if (!is_wait(thread, device, seq)) {
-        gint64 begun = event->ns - (gint64)waited * SS_NS_PER_MS;
-        wait_begin(model, thread, device, seq, request, begun, false);
+    SsThread *waiter = waiter_of(process, thread, device, seq);
+    if (!waiter && seq && seq == device->read_seq) {
+        return; /* told by a state dump while the reply came */
+    }
+    if (!waiter) {
+        /* Who waits speaks up itself only when the event was on as the wait began. A state
+         * dump tells of other waits, from a thread of the tracer: whoever it is that waits
+         * there, the main loop stands, for it needs the lock that is held meanwhile. */
+        bool dumped = thread->tid != process->pid && thread->n_contexts == 0;
+        waiter = dumped ? ss_thread_main(process) : thread;
+        if (waiter->waiting && waiter->wait.begin_seen) {
+            waiter = thread; /* it waits for something else */
+        }
+        wait_begin(model, waiter,
+                   &(SsWait){ .device = device,
+                              .seq = seq,
+                              .request = request,
+                              .begin_ns = event->ns - (gint64)waited * SS_NS_PER_MS,
+                              .told_by_other = waiter != thread });
         process->late_objects++;
     }
-    SsWait *wait = &thread->wait;
+    SsWait *wait = &waiter->wait;
     if (!wait->first_spoke_ns) {
         wait->first_spoke_ns = event->ns;
         model->waits[request < SS_MAX_REQUEST ? request : 0].spoke++;
@@ -194,12 +240,14 @@ static void wait_ended(SsModel *model, SsProcess *process, SsThread *thread, con
                    &(SsStep){ .seq = u->vhost_user_reply_read.seq,
                               .request = request,
                               .ret = u->vhost_user_reply_read.ret });
-    if (!is_wait(thread, device, u->vhost_user_reply_read.seq)) {
-        thread->waiting = false; /* whatever it waited for, it reads now */
+    SsThread *waiter = waiter_of(process, thread, device, u->vhost_user_reply_read.seq);
+    device->read_seq = u->vhost_user_reply_read.seq;
+    thread->waiting = false; /* whatever it waited for, it reads now */
+    if (!waiter) {
         return;
     }
-    thread->waiting = false;
-    SsWait *wait = &thread->wait;
+    waiter->waiting = false;
+    SsWait *wait = &waiter->wait;
     wait->end_ns = event->ns;
     wait->ret = u->vhost_user_reply_read.ret;
     wait->unread_at_end = u->vhost_user_reply_read.unread;
@@ -229,8 +277,13 @@ void ss_wait_event(SsModel *model, SsProcess *process, SsThread *thread, const S
         break;
     case SS_EVENT_VHOST_USER_REPLY_WAIT:
         device = ss_device_get(process, u->vhost_user_reply_wait.dev, 0, event->ns);
-        wait_begin(model, thread, device, u->vhost_user_reply_wait.seq,
-                   u->vhost_user_reply_wait.request, event->ns, true);
+        end_assumed(process, device);
+        wait_begin(model, thread,
+                   &(SsWait){ .device = device,
+                              .seq = u->vhost_user_reply_wait.seq,
+                              .request = u->vhost_user_reply_wait.request,
+                              .begin_ns = event->ns,
+                              .begin_seen = true });
         break;
     case SS_EVENT_VHOST_USER_REPLY_WAIT_LASTS:
         wait_lasts(model, process, thread, event);

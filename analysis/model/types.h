@@ -166,6 +166,7 @@ struct SsDevice {
     SsExchange exchanges[SS_RECENT_EXCHANGES];
     guint next_exchange;
     guint64 last_seq;
+    guint64 read_seq; /* front-end exchange whose reply was read last; 0 none */
     SsStep journal[SS_JOURNAL_STEPS];
     guint64 journal_next;
     SsCounts counts;
@@ -243,6 +244,7 @@ typedef struct SsWait {
     gint32 tid;
     gint64 begin_ns, end_ns;
     bool begin_seen;
+    bool told_by_other;              /* which thread waits is not known: the main loop stands */
     gint64 spoke_ns, first_spoke_ns; /* last and first time it spoke up */
     guint64 waited_ms;               /* as it said then */
     guint32 unread, peek_request, peek_flags, peek_size;
@@ -297,6 +299,7 @@ struct SsProcess {
     guint32 deferred_request;
     GQueue disconnects;   /* weak SsDevice whose disconnect is not judged yet, oldest first */
     guint64 late_objects; /* things seen whose beginning was not */
+    bool acted;           /* it told more than its state */
     SsProcessEnd end;
     gint32 end_code; /* exit code or signal */
     gint64 ended_ns; /* 0 when not known */

@@ -1,0 +1,137 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "analysis/checks/undecided.h"
+
+static void undecided_free(gpointer data)
+{
+    SsUndecided *undecided = data;
+    g_free(undecided->why);
+    g_free(undecided);
+}
+
+static void add(GPtrArray *out, const char *name, bool partial, char *why_taken)
+{
+    SsUndecided *undecided = g_new0(SsUndecided, 1);
+    undecided->check = name;
+    undecided->partial = partial;
+    undecided->why = why_taken;
+    g_ptr_array_add(out, undecided);
+}
+
+bool ss_needs_recorded(const SsModel *model, guint32 needs, guint trace)
+{
+    const SsTraceInfo *info = ss_model_trace(model, trace);
+    for (guint id = 0; id < SS_N_EVENTS; id++) {
+        if ((needs & (1u << ss_catalogue_events[id].event_class)) && !info->recorded[id]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* "not recorded: event class wait", or NULL. */
+static char *missing_text(const SsModel *model, guint32 needs, guint trace)
+{
+    const SsTraceInfo *info = ss_model_trace(model, trace);
+    GString *text = NULL;
+    for (guint c = 0; c < SS_N_CLASSES; c++) {
+        guint events = 0, missing = 0;
+        const char *example = NULL;
+        for (guint id = 0; (needs & (1u << c)) && id < SS_N_EVENTS; id++) {
+            if (ss_catalogue_events[id].event_class == c) {
+                events++;
+                if (!info->recorded[id]) {
+                    missing++;
+                    example = example ? example : ss_catalogue_events[id].name;
+                }
+            }
+        }
+        if (!missing) {
+            continue;
+        }
+        if (!text) {
+            text = g_string_new("not recorded: ");
+        } else {
+            g_string_append(text, ", ");
+        }
+        if (missing == events) {
+            g_string_append_printf(text, "event class %s", ss_catalogue_classes[c]);
+        } else {
+            g_string_append_printf(text, "%s%s of event class %s", example,
+                                   missing > 1 ? " and others" : "", ss_catalogue_classes[c]);
+        }
+    }
+    return text ? g_string_free(text, FALSE) : NULL;
+}
+
+static void add_not_recorded(GPtrArray *out, const SsModel *model, const char *name,
+                             guint32 needs)
+{
+    bool any = false;
+    for (guint t = 0; t < model->traces->len; t++) {
+        any |= ss_model_trace(model, t)->any_recorded;
+    }
+    g_autoptr(GHashTable) said = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint t = 0; t < model->traces->len; t++) {
+        /* A trace of some other program beside QEMU's takes nothing away. */
+        if (any && !ss_model_trace(model, t)->any_recorded) {
+            continue;
+        }
+        char *why = missing_text(model, needs, t);
+        if (why && g_hash_table_add(said, why)) {
+            add(out, name, false, g_strdup(why));
+        }
+    }
+}
+
+static void add_lost(GPtrArray *out, const SsModel *model, const char *name)
+{
+    bool uncounted;
+    guint64 lost = ss_model_lost_events(model, &uncounted);
+    if (lost || uncounted) {
+        add(out, name, false,
+            uncounted ? g_strdup("packets of events were lost")
+                      : g_strdup_printf("%" G_GUINT64_FORMAT " event%s lost", lost,
+                                        lost == 1 ? " was" : "s were"));
+    }
+}
+
+/* A process that did nothing in the whole recording is idle, or hung before it began. */
+static void add_standing(GPtrArray *out, const SsModel *model, const char *name, guint32 needs)
+{
+    for (guint p = 0; p < model->processes->len; p++) {
+        const SsProcess *process = g_ptr_array_index(model->processes, p);
+        /* What else it did, events that were not recorded would tell. */
+        if (!process->acted && ss_needs_recorded(model, needs, process->trace)) {
+            add(out, name, false,
+                g_strdup_printf("the process %d told nothing but its state: idle, or stuck "
+                                "before the recording began",
+                                process->pid));
+        }
+    }
+}
+
+GPtrArray *ss_undecided_new(void)
+{
+    return g_ptr_array_new_with_free_func(undecided_free);
+}
+
+GPtrArray *ss_undecided(const SsModel *model, const char *name, guint32 needs, bool standing)
+{
+    GPtrArray *out = ss_undecided_new();
+    guint64 late = 0;
+    add_not_recorded(out, model, name, needs);
+    add_lost(out, model, name);
+    if (standing) {
+        add_standing(out, model, name, needs);
+    }
+    for (guint p = 0; p < model->processes->len; p++) {
+        late += ((const SsProcess *)g_ptr_array_index(model->processes, p))->late_objects;
+    }
+    if (late) {
+        add(out, name, true,
+            g_strdup("the recording began too late to tell of what happened before"));
+    }
+    return out;
+}

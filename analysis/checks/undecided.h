@@ -1,0 +1,27 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What a recording cannot tell: events that were not recorded or lost, and a recording
+ * that began late.
+ */
+#pragma once
+
+#include "analysis/model/model.h"
+
+/* Why a check, or a verb that lists, could not decide, wholly or in part. */
+typedef struct SsUndecided {
+    const char *check; /* static; of a verb its name */
+    char *why;         /* owned; one sentence */
+    bool partial;      /* only for what lived before the recording */
+} SsUndecided;
+
+#define SS_NEEDS(name) (1u << SS_CLASS_##name)
+
+/* Whether all event classes in `needs` (bits SsEventClass) were recorded in the trace. */
+bool ss_needs_recorded(const SsModel *model, guint32 needs, guint trace);
+/* An empty array of SsUndecided that owns its elements. */
+GPtrArray *ss_undecided_new(void);
+/* Why what needs these classes is not known, after ss_model_finish(). `standing`: it is about
+ * processes that stand, and one that tells nothing may. Returns an array of SsUndecided,
+ * empty when all is known; the caller unrefs it. */
+GPtrArray *ss_undecided(const SsModel *model, const char *name, guint32 needs, bool standing);
