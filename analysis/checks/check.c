@@ -120,14 +120,12 @@ SsFinding *ss_checks_report(SsChecks *checks, const SsCheck *check, SsCertainty 
 
 static void add_undecided(SsChecks *checks, const SsCheck *check)
 {
-    GPtrArray *undecided =
-        ss_undecided(checks->model, check->id, check->needs, check->of_standing);
+    GPtrArray *undecided = ss_undecided(checks->model, check->id, check->needs, check->of_standing);
     for (guint i = 0; i < undecided->len; i++) {
         const SsUndecided *one = g_ptr_array_index(undecided, i);
         if (!one->partial) {
-            SsFinding *finding =
-                finding_new(checks, check, SS_UNKNOWN,
-                            g_strdup_printf("cannot be decided: %s", one->why));
+            SsFinding *finding = finding_new(checks, check, SS_UNKNOWN,
+                                             g_strdup_printf("cannot be decided: %s", one->why));
             finding->first_ns = checks->model->begin_ns;
             finding->last_ns = checks->model->end_ns;
         }

@@ -65,8 +65,7 @@ static char *missing_text(const SsModel *model, guint32 needs, guint trace)
     return text ? g_string_free(text, FALSE) : NULL;
 }
 
-static void add_not_recorded(GPtrArray *out, const SsModel *model, const char *name,
-                             guint32 needs)
+static void add_not_recorded(GPtrArray *out, const SsModel *model, const char *name, guint32 needs)
 {
     bool any = false;
     for (guint t = 0; t < model->traces->len; t++) {

@@ -161,7 +161,11 @@ static void add_device(JsonBuilder *json, const SsReport *report, const SsDevice
     add_hex(json, "protocol_features", device->protocol_features);
     add_bool(json, "started", device->started);
     add_bool(json, "gone", device->gone || device->unrealized);
-    add_int(json, "live_mappings", device->live_mappings);
+    if (ss_events_recorded(report->model, ss_live_events)) {
+        add_int(json, "live_mappings", device->live_mappings);
+    } else {
+        add_string_or_null(json, "live_mappings", NULL);
+    }
     begin_array(json, "regions");
     for (guint i = 0; i < device->regions->len; i++) {
         const SsRegion *region = &g_array_index(device->regions, SsRegion, i);
@@ -402,6 +406,26 @@ static char *text_of(JsonBuilder *json_taken)
     return g_strconcat(text, "\n", NULL);
 }
 
+static void add_undecided(JsonBuilder *json, const GPtrArray *all)
+{
+    begin_array(json, "undecided");
+    for (guint i = 0; i < all->len; i++) {
+        const SsUndecided *undecided = g_ptr_array_index(all, i);
+        json_builder_begin_object(json);
+        add_string(json, "check", undecided->check);
+        add_string(json, "why", undecided->why);
+        add_bool(json, "partial", undecided->partial);
+        json_builder_end_object(json);
+    }
+    json_builder_end_array(json);
+}
+
+static void add_listing_undecided(JsonBuilder *json, const SsReport *report, SsListing listing)
+{
+    g_autoptr(GPtrArray) undecided = ss_listing_undecided(report, listing);
+    add_undecided(json, undecided);
+}
+
 char *ss_report_json(const SsReport *report)
 {
     const SsModel *model = report->model;
@@ -433,16 +457,7 @@ char *ss_report_json(const SsReport *report)
         add_finding(json, report, g_ptr_array_index(report->checks->findings, i));
     }
     json_builder_end_array(json);
-    begin_array(json, "undecided");
-    for (guint i = 0; i < report->checks->undecided->len; i++) {
-        const SsUndecided *undecided = g_ptr_array_index(report->checks->undecided, i);
-        json_builder_begin_object(json);
-        add_string(json, "check", undecided->check);
-        add_string(json, "why", undecided->why);
-        add_bool(json, "partial", undecided->partial);
-        json_builder_end_object(json);
-    }
-    json_builder_end_array(json);
+    add_undecided(json, report->checks->undecided);
     begin_object(json, "worth");
     add_int(json, "waits_in_commit", model->waits_in_commit);
     add_int(json, "waits_in_phase", model->waits_in_phase);
@@ -454,6 +469,7 @@ char *ss_mappings_json(const SsReport *report)
 {
     JsonBuilder *json = document(report, "shmemscope-mappings");
     add_records(json, report, "mappings", ss_live_mappings, add_mapping_record, G_MAXUINT);
+    add_listing_undecided(json, report, SS_LISTING_MAPPINGS);
     return text_of(json);
 }
 
@@ -461,6 +477,7 @@ char *ss_fds_json(const SsReport *report)
 {
     JsonBuilder *json = document(report, "shmemscope-fds");
     add_records(json, report, "descriptors", ss_open_fds, add_fd_record, G_MAXUINT);
+    add_listing_undecided(json, report, SS_LISTING_FDS);
     return text_of(json);
 }
 
@@ -469,5 +486,6 @@ char *ss_waits_json(const SsReport *report)
     JsonBuilder *json = document(report, "shmemscope-waits");
     add_waits(json, report);
     add_records(json, report, "open_waits", ss_waiting_threads, add_wait_record, G_MAXUINT);
+    add_listing_undecided(json, report, SS_LISTING_WAITS);
     return text_of(json);
 }

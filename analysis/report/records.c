@@ -41,20 +41,37 @@ const SsFigure ss_figures[] = {
     { NULL, 0, { SS_N_EVENTS } },
 };
 
-bool ss_figure_recorded(const SsModel *model, const SsFigure *figure)
+const SsEventId ss_live_events[] = { SS_EVENT_VIRTIO_SHMEM_MAPPING_ADDED,
+                                     SS_EVENT_VIRTIO_SHMEM_MAPPING_STATE,
+                                     SS_EVENT_VIRTIO_SHMEM_MAPPING_REMOVED,
+                                     SS_EVENT_VIRTIO_SHMEM_MAPPING_FINALIZED, SS_N_EVENTS };
+
+const SsEventId ss_open_events[] = { SS_EVENT_VHOST_USER_BACKEND_FD,
+                                     SS_EVENT_VHOST_USER_BACKEND_FD_CLOSE,
+                                     SS_EVENT_VIRTIO_SHMEM_FD_DUP,
+                                     SS_EVENT_VIRTIO_SHMEM_FD_CLOSE,
+                                     SS_EVENT_RAM_BLOCK_RECLAIMED,
+                                     SS_EVENT_VIRTIO_SHMEM_MAPPING_STATE,
+                                     SS_N_EVENTS };
+
+bool ss_events_recorded(const SsModel *model, const SsEventId *events)
 {
     bool any = false;
     for (guint t = 0; t < model->traces->len; t++) {
         const SsTraceInfo *trace = ss_model_trace(model, t);
         any |= trace->any_recorded;
-        for (const SsEventId *id = figure->events; trace->any_recorded && *id != SS_N_EVENTS;
-             id++) {
+        for (const SsEventId *id = events; trace->any_recorded && *id != SS_N_EVENTS; id++) {
             if (!trace->recorded[*id]) {
                 return false;
             }
         }
     }
     return any;
+}
+
+bool ss_figure_recorded(const SsModel *model, const SsFigure *figure)
+{
+    return ss_events_recorded(model, figure->events);
 }
 
 guint64 ss_figure_value(const SsCounts *counts, const SsFigure *figure)

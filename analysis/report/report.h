@@ -40,11 +40,27 @@ typedef struct SsFigure {
 
 /* Ends with a NULL name. */
 extern const SsFigure ss_figures[];
+/* What tells which mappings are live, and which descriptors are open; SS_N_EVENTS ends each. */
+extern const SsEventId ss_live_events[], ss_open_events[];
+/* Whether all these events, up to SS_N_EVENTS, were recorded. */
+bool ss_events_recorded(const SsModel *model, const SsEventId *events);
 /* Whether all events the figure is made of were recorded. */
 bool ss_figure_recorded(const SsModel *model, const SsFigure *figure);
 guint64 ss_figure_value(const SsCounts *counts, const SsFigure *figure);
 /* NULL when there is none. */
 const SsFigure *ss_figure_find(const char *name);
+
+typedef enum SsListing {
+    SS_LISTING_MAPPINGS,
+    SS_LISTING_FDS,
+    SS_LISTING_WAITS
+} SsListing;
+
+/* Why the listing may lack something, or show what has gone: SsUndecided, none when it is
+ * complete; the caller unrefs it. */
+GPtrArray *ss_listing_undecided(const SsReport *report, SsListing listing);
+/* A line for each reason, with all it concerns. */
+void ss_undecided_text(GString *out, const GPtrArray *undecided);
 
 /* Records in a stable order; arrays of weak pointers that the caller unrefs. */
 GPtrArray *ss_live_mappings(const SsProcess *process);

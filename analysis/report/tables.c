@@ -33,6 +33,17 @@ static void row(GString *out, const char *const *cells, const guint *columns)
     }
 }
 
+/* Ends a table: that there is nothing is a fact only when nothing is unknown. */
+static void add_unknown(const SsReport *report, GString *out, SsListing listing, const char *none,
+                        const char *none_told)
+{
+    g_autoptr(GPtrArray) undecided = ss_listing_undecided(report, listing);
+    if (!out->len) {
+        g_string_append(out, undecided->len ? none_told : none);
+    }
+    ss_undecided_text(out, undecided);
+}
+
 char *ss_mappings_text(const SsReport *report)
 {
     static const guint columns[] = { 12, 3, 21, 2, 7, 8, 18 };
@@ -69,9 +80,9 @@ char *ss_mappings_text(const SsReport *report)
                 columns);
         }
     }
-    if (!out->len) {
-        g_string_append(out, "No mapping is live at the end of what was read.\n");
-    }
+    add_unknown(report, out, SS_LISTING_MAPPINGS,
+                "No mapping is live at the end of what was read.\n",
+                "No live mapping was told of; whether there is one is not known.\n");
     return g_string_free(out, FALSE);
 }
 
@@ -101,10 +112,9 @@ char *ss_fds_text(const SsReport *report)
             row(out, (const char *const[]){ number, inode, since, device, purpose, NULL }, columns);
         }
     }
-    if (!out->len) {
-        g_string_append(out, "No received or duplicated descriptor is open at the end of what "
-                             "was read.\n");
-    }
+    add_unknown(report, out, SS_LISTING_FDS,
+                "No received or duplicated descriptor is open at the end of what was read.\n",
+                "No open descriptor was told of; whether there is one is not known.\n");
     return g_string_free(out, FALSE);
 }
 
@@ -149,12 +159,12 @@ char *ss_waits_text(const SsReport *report)
             add_open_wait(report, out, g_ptr_array_index(threads, i));
         }
     }
-    if (!out->len) {
-        g_string_append(out, "Nothing waits at the end of what was read.\n");
-    }
+    add_unknown(report, out, SS_LISTING_WAITS, "Nothing waits at the end of what was read.\n",
+                "No open wait was told of; whether there is one is not known.\n");
     g_string_append(out, "\nWaits that ended\n");
     row(out, (const char *const[]){ "reply to", "count", "mean", "longest", "spoke up", NULL },
         columns);
+    gsize header_end = out->len;
     for (guint i = 0; i < SS_MAX_REQUEST; i++) {
         const SsWaitKind *kind = &report->model->waits[i];
         if (!kind->span.count && !kind->spoke) {
@@ -167,6 +177,10 @@ char *ss_waits_text(const SsReport *report)
         g_autofree char *longest = ss_duration_text(kind->span.max_ns);
         g_autofree char *spoke = g_strdup_printf("%" G_GUINT64_FORMAT, kind->spoke);
         row(out, (const char *const[]){ request, count, mean, longest, spoke, NULL }, columns);
+    }
+    g_autoptr(GPtrArray) undecided = ss_listing_undecided(report, SS_LISTING_WAITS);
+    if (out->len == header_end && undecided->len) {
+        row(out, (const char *const[]){ "?", "?", "?", "?", "?", NULL }, columns);
     }
     return g_string_free(out, FALSE);
 }

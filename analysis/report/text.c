@@ -115,6 +115,17 @@ static guint64 count_open_fds(const SsModel *model)
     return open;
 }
 
+/* ", 3 live": what is counted up by some events and down by others. */
+static void add_alive(const SsReport *report, GString *text, const SsEventId *events, guint64 alive,
+                      const char *word)
+{
+    if (ss_events_recorded(report->model, events)) {
+        g_string_append_printf(text, ", %" G_GUINT64_FORMAT " %s", alive, word);
+    } else {
+        g_string_append_printf(text, ", ? %s", word);
+    }
+}
+
 /* "256 created, 256 visible, ..." from pairs of figure and word, NULL at the end. */
 static GString *figures(const SsReport *report, const SsCounts *counts, const char *const *pairs)
 {
@@ -164,7 +175,7 @@ static void add_counts(const SsReport *report, GString *out)
                 (const char *const[]){ "mappings_created", "created", "mappings_visible", "visible",
                                        "mappings_removed", "removed", "mappings_finalized",
                                        "finalized", NULL });
-    g_string_append_printf(mappings, ", %" G_GUINT64_FORMAT " live", count_live(report->model));
+    add_alive(report, mappings, ss_live_events, count_live(report->model), "live");
     ss_text_labelled(out, LABEL, "mappings", mappings->str);
 
     g_autoptr(GString) fds =
@@ -179,7 +190,7 @@ static void add_counts(const SsReport *report, GString *out)
         g_string_append_printf(fds, ", %" G_GUINT64_FORMAT " closed unseen",
                                counts->fds_implied_closed);
     }
-    g_string_append_printf(fds, ", %" G_GUINT64_FORMAT " open", count_open_fds(report->model));
+    add_alive(report, fds, ss_open_events, count_open_fds(report->model), "open");
     ss_text_labelled(out, LABEL, "descriptors", fds->str);
 
     g_autoptr(GString) requests = figures(
@@ -320,29 +331,6 @@ static void add_finding(const SsReport *report, GString *out, const SsFinding *f
     ss_text_labelled(out, 8, "more", more);
 }
 
-/* Findings that only say that a check could not decide, by their reason. */
-static void add_undecided(const SsReport *report, GString *out)
-{
-    const GPtrArray *undecided = report->checks->undecided;
-    g_autoptr(GHashTable) said = g_hash_table_new(g_str_hash, g_str_equal);
-    for (guint i = 0; i < undecided->len; i++) {
-        const SsUndecided *first = g_ptr_array_index(undecided, i);
-        if (!g_hash_table_add(said, first->why)) {
-            continue;
-        }
-        GString *text = g_string_new(first->check);
-        for (guint j = i + 1; j < undecided->len; j++) {
-            const SsUndecided *other = g_ptr_array_index(undecided, j);
-            if (g_str_equal(other->why, first->why)) {
-                g_string_append_printf(text, ", %s", other->check);
-            }
-        }
-        g_string_append_printf(text, ": %s", first->why);
-        ss_text_labelled(out, LABEL, first->partial ? "before it" : "UNKNOWN", text->str);
-        g_string_free(text, TRUE);
-    }
-}
-
 static guint count_decided(const SsChecks *checks)
 {
     guint decided = 0;
@@ -366,12 +354,6 @@ static guint count_checks(void)
     return checks;
 }
 
-static bool recorded(const SsModel *model, SsEventId id)
-{
-    const SsFigure figure = { .name = "", .events = { id, SS_N_EVENTS } };
-    return ss_figure_recorded(model, &figure);
-}
-
 static bool began_late(const SsModel *model)
 {
     for (guint p = 0; p < model->processes->len; p++) {
@@ -389,7 +371,8 @@ static void add_worth(const SsReport *report, GString *out)
     g_autofree char *decided = g_strdup_printf("%u of %u checks could decide",
                                                count_decided(report->checks), count_checks());
     ss_text_labelled(out, LABEL, "worth", decided);
-    if (!recorded(model, SS_EVENT_VHOST_USER_REPLY_WAIT)) {
+    static const SsEventId begin[] = { SS_EVENT_VHOST_USER_REPLY_WAIT, SS_N_EVENTS };
+    if (!ss_events_recorded(model, begin)) {
         ss_text_labelled(out, LABEL, "", "waits for the back-end were not recorded");
         return;
     }
@@ -429,7 +412,7 @@ char *ss_report_text(const SsReport *report)
             g_string_append(out, "Nothing found.\n");
         }
     }
-    add_undecided(report, out);
+    ss_undecided_text(out, report->checks->undecided);
     add_worth(report, out);
     return g_string_free(out, FALSE);
 }

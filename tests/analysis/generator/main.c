@@ -3,9 +3,9 @@
  *
  * replay FIXTURE [REPEAT [wait]]: tells a fixture's events through LTTng-UST, by a provider
  * generated from the catalogue, as a QEMU would. Its pid stands for the fixture's, or for all
- * of them; each thread of each of the fixture's processes is a thread. Times are those of the replay. With REPEAT the whole
- * fixture is told again and again, for traces of any size. With "wait" it first prints its
- * pid and reads a line, so that a session can be set up for it alone.
+ * of them; each thread of each of the fixture's processes is a thread. Times are those of the
+ * replay. With REPEAT the whole fixture is told again and again, for traces of any size. With
+ * "wait" it first prints its pid and reads a line, so that a session can be set up for it alone.
  */
 #include <pthread.h>
 #include <stdio.h>
