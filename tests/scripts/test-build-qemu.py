@@ -342,7 +342,8 @@ class BuildTest(unittest.TestCase):
     def assert_gone(self, pid):
         deadline = time.monotonic() + PATIENCE
         while os.path.exists(f'/proc/{pid}'):
-            with contextlib.suppress(FileNotFoundError), \
+            # It may end between the opening and the reading as well.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError), \
                     open(f'/proc/{pid}/stat', encoding='utf-8') as stat:
                 if stat.read().rsplit(')', 1)[1].split()[0] == 'Z':
                     return
