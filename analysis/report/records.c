@@ -8,6 +8,7 @@
 #include "analysis/report/names.h"
 #include "analysis/report/report.h"
 
+/* clang-format off: its versions do not agree on a macro that is an initializer */
 #define FIGURE(field, ...) \
     { \
 #field, G_STRUCT_OFFSET(SsCounts, field), \
@@ -40,6 +41,7 @@ const SsFigure ss_figures[] = {
     FIGURE(mem_tables_failed, SS_EVENT_VHOST_USER_MEM_TABLE, SS_N_EVENTS),
     { NULL, 0, { SS_N_EVENTS } },
 };
+/* clang-format on */
 
 const SsEventId ss_live_events[] = { SS_EVENT_VIRTIO_SHMEM_MAPPING_ADDED,
                                      SS_EVENT_VIRTIO_SHMEM_MAPPING_STATE,

@@ -54,6 +54,7 @@ def _hang(run):
     run.note("hung")
     # The recording ends while the hang stands; the debugger comes after it.
     run.stop_recording()
+    run.record_late()
     run.note_stack()
     run.kill_backend()
     run.monitor.answer(question, SCENARIO_TIMEOUT_S)
@@ -103,6 +104,7 @@ def _clear_by(run, command):
     run.driver.do("start")
     _await_mapped(run)
     run.note("mapped")
+    run.record_late()
     run.driver.do(command, SCENARIO_TIMEOUT_S)
     run.await_gone()
     run.note("after")

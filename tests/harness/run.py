@@ -72,9 +72,10 @@ class Run:
     def __enter__(self):
         become_subreaper()
         os.makedirs(self.out, exist_ok=True)
-        shutil.rmtree(self.trace, ignore_errors=True)
+        for trace in (self.trace, self.path("late")):
+            shutil.rmtree(trace, ignore_errors=True)
         for name in ("backend.jsonl", "witness.json", "commands", "qemu.log", "backend.log",
-                     "driver.log", "record.log"):
+                     "driver.log", "record.log", "late.log"):
             try:
                 os.unlink(self.path(name))
             except FileNotFoundError:
@@ -252,6 +253,20 @@ class Run:
         if status != 0:
             raise HarnessError(f"The recording ended with status {status}:\n"
                                f"{self.recording.child.diagnosis()}")
+
+    def record_late(self):
+        """A second recording that attaches to QEMU as it stands now, for one second: late/."""
+        if not self.recording:
+            return
+        late = parts.Recording(self.programs, self.path("late"),
+                               ["--pid", str(self.qemu.pid), "--duration", "1"])
+        child = late.attach(self.path("late.log"), self.path("commands"))
+        try:
+            if child.status(START_TIMEOUT_S, "the late recording's end") != 0:
+                raise HarnessError(f"The late recording failed:\n{child.diagnosis()}")
+        finally:
+            child.stop()
+            child.close()
 
     def kill_backend(self):
         self.backend.signal(signal.SIGKILL)
