@@ -8,14 +8,9 @@
 #include "analysis/report/names.h"
 #include "analysis/report/report.h"
 
-/* clang-format off: its versions do not agree on a macro that is an initializer */
-#define FIGURE(field, ...) \
-    { \
-#field, G_STRUCT_OFFSET(SsCounts, field), \
-        { \
-            __VA_ARGS__ \
-        } \
-    }
+/* Versions of clang-format do not agree on a macro that is an initializer. */
+/* clang-format off */
+#define FIGURE(field, ...) { #field, G_STRUCT_OFFSET(SsCounts, field), { __VA_ARGS__ } }
 
 const SsFigure ss_figures[] = {
     FIGURE(mappings_created, SS_EVENT_VIRTIO_SHMEM_MAPPING_NEW, SS_N_EVENTS),
