@@ -437,7 +437,12 @@ static void read_losses(const char *name, SsSessionResult *result)
         uint64_t discarded = 0, lost = 0;
 
         if (lttng_channel_get_discarded_event_count(&channels[i], &discarded) == 0) {
-            result->discarded += discarded;
+            /*
+             * LTTng's consumer takes a count of a buffer that is read as smaller than the last
+             * time for the wrap of a long, and adds 2^63 to the difference. Without that bit the
+             * sum is right again.
+             */
+            result->discarded += discarded & G_MAXINT64;
         }
         if (lttng_channel_get_lost_packet_count(&channels[i], &lost) == 0) {
             result->lost_packets += lost;

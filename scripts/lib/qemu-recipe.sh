@@ -137,10 +137,13 @@ thin_root() {
     if [ -e "$2" ]; then pwd; else (cd "${1%/*}" && pwd); fi
 }
 
-# One start proves that the binary finds its libraries and firmware and knows its machine.
+# One start proves that the binary finds its libraries and firmware and knows its machine. No
+# pipes: under pipefail, a reader that has read enough makes the writer fail.
 try_entry() {
-    printf '%s\n' '{"execute":"qmp_capabilities"}' '{"execute":"quit"}' |
-        LTTNG_UST_REGISTER_TIMEOUT=0 timeout 60 "$1/qemu-system-x86_64" -nodefaults \
-            -no-user-config -display none -machine q35 -accel qtest -S -qmp stdio &&
-        timeout 60 "$1/qemu-system-x86_64" -device help | grep -q '"pcie-root-port"'
+    local devices
+    LTTNG_UST_REGISTER_TIMEOUT=0 timeout 60 "$1/qemu-system-x86_64" -nodefaults \
+        -no-user-config -display none -machine q35 -accel qtest -S -qmp stdio \
+        <<<'{"execute":"qmp_capabilities"}{"execute":"quit"}' &&
+        devices=$(timeout 60 "$1/qemu-system-x86_64" -device help) &&
+        [[ $devices == *'"pcie-root-port"'* ]]
 }
