@@ -126,31 +126,11 @@ void ss_event_layout_read(const SsEventLayout *layout, const bt_event *event, Ss
     ret_event->procname = context->has_procname ? read_string(common, &context->procname) : NULL;
     for (guint i = 0; i < layout->info->n_fields; i++) {
         const SsFieldInfo *field = &layout->info->fields[i];
-        gpointer at = (guint8 *)&ret_event->u + field->offset;
-        guint64 value = 0;
         if (field->type == SS_FIELD_STR) {
-            *(const char **)at = read_string(payload, &layout->members[i]);
-            continue;
-        }
-        value = read_integer(payload, &layout->members[i]);
-        switch (field->type) {
-        case SS_FIELD_U8:
-            *(guint8 *)at = (guint8)value;
-            break;
-        case SS_FIELD_U16:
-            *(guint16 *)at = (guint16)value;
-            break;
-        case SS_FIELD_U32:
-        case SS_FIELD_I32:
-            *(guint32 *)at = (guint32)value;
-            break;
-        case SS_FIELD_U64:
-        case SS_FIELD_I64:
-        case SS_FIELD_PTR:
-            *(guint64 *)at = value;
-            break;
-        case SS_FIELD_STR:
-            break;
+            const char **at = (gpointer)((guint8 *)&ret_event->u + field->offset);
+            *at = read_string(payload, &layout->members[i]);
+        } else {
+            ss_event_set_integer(ret_event, field, read_integer(payload, &layout->members[i]));
         }
     }
 }

@@ -17,3 +17,31 @@ typedef struct SsEvent {
     const char *procname; /* context procname, NULL when not recorded; weak */
     SsEventPayload u;     /* strings in it are weak, never NULL, and hostile */
 } SsEvent;
+
+/*
+ * Puts VALUE, cut to the field's size, into a field of the event that is not a string; FIELD is
+ * one of the event's own. Signed fields take the same bits.
+ */
+static inline void ss_event_set_integer(SsEvent *event, const SsFieldInfo *field, guint64 value)
+{
+    gpointer at = (guint8 *)&event->u + field->offset;
+    switch (field->type) {
+    case SS_FIELD_U8:
+        *(guint8 *)at = (guint8)value;
+        break;
+    case SS_FIELD_U16:
+        *(guint16 *)at = (guint16)value;
+        break;
+    case SS_FIELD_U32:
+    case SS_FIELD_I32:
+        *(guint32 *)at = (guint32)value;
+        break;
+    case SS_FIELD_U64:
+    case SS_FIELD_I64:
+    case SS_FIELD_PTR:
+        *(guint64 *)at = value;
+        break;
+    case SS_FIELD_STR:
+        break;
+    }
+}

@@ -38,27 +38,13 @@ static void fill(SsEvent *event, GRand *rand)
 {
     const SsEventInfo *info = &ss_catalogue_events[event->id];
     for (guint i = 0; i < info->n_fields; i++) {
-        gpointer at = (guint8 *)&event->u + info->fields[i].offset;
+        const SsFieldInfo *field = &info->fields[i];
         guint64 number = value(rand);
-        switch (info->fields[i].type) {
-        case SS_FIELD_U8:
-            *(guint8 *)at = (guint8)number;
-            break;
-        case SS_FIELD_U16:
-            *(guint16 *)at = (guint16)number;
-            break;
-        case SS_FIELD_U32:
-        case SS_FIELD_I32:
-            *(guint32 *)at = (guint32)number;
-            break;
-        case SS_FIELD_U64:
-        case SS_FIELD_I64:
-        case SS_FIELD_PTR:
-            *(guint64 *)at = number;
-            break;
-        case SS_FIELD_STR:
-            *(const char **)at = words[g_rand_int_range(rand, 0, G_N_ELEMENTS(words))];
-            break;
+        if (field->type == SS_FIELD_STR) {
+            const char **at = (gpointer)((guint8 *)&event->u + field->offset);
+            *at = words[g_rand_int_range(rand, 0, G_N_ELEMENTS(words))];
+        } else {
+            ss_event_set_integer(event, field, number);
         }
     }
 }

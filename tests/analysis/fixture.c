@@ -80,30 +80,6 @@ static const SsFieldInfo *find_field(const SsEventInfo *info, const char *name, 
     return NULL;
 }
 
-static void store(SsEvent *event, const SsFieldInfo *field, guint64 value)
-{
-    gpointer at = (guint8 *)&event->u + field->offset;
-    switch (field->type) {
-    case SS_FIELD_U8:
-        *(guint8 *)at = (guint8)value;
-        break;
-    case SS_FIELD_U16:
-        *(guint16 *)at = (guint16)value;
-        break;
-    case SS_FIELD_U32:
-    case SS_FIELD_I32:
-        *(guint32 *)at = (guint32)value;
-        break;
-    case SS_FIELD_U64:
-    case SS_FIELD_I64:
-    case SS_FIELD_PTR:
-        *(guint64 *)at = value;
-        break;
-    case SS_FIELD_STR:
-        break;
-    }
-}
-
 /* "field=value" words, where a quoted value may hold blanks. */
 static char *next_word(char **at)
 {
@@ -170,7 +146,7 @@ static const char *parse_event(SsFixture *fixture, char *line)
             *(const char **)((guint8 *)&event.u + field->offset) =
                 keep(fixture, unquote(equals + 1));
         } else if (to_number(equals + 1, &value)) {
-            store(&event, field, value);
+            ss_event_set_integer(&event, field, value);
         } else {
             return "not a number";
         }
