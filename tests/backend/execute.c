@@ -245,6 +245,50 @@ static gboolean execute_shmem(SsExecutor *executor, const SsStatement *statement
     return ss_exchanges_perform(executor->run->exchanges, g_steal_pointer(&exchange), error);
 }
 
+/* Notes in `times`, unless it is NULL, how long each iteration took, in nanoseconds. */
+static gboolean iterate(SsExecutor *executor, const SsStatement *statement, uint64_t count,
+                        GArray *times, GError **error)
+{
+    uint64_t begin = times != NULL ? ss_now_ns() : 0;
+
+    executor->depth++;
+    for (uint64_t i = 0; i < count && !executor->exited; i++) {
+        executor->loops[executor->depth - 1] = i;
+        if (!ss_execute(executor, statement->body, error)) {
+            return FALSE;
+        }
+        if (times != NULL) {
+            uint64_t end = ss_now_ns();
+            uint64_t took = end - begin;
+
+            g_array_append_val(times, took);
+            begin = end;
+        }
+    }
+    executor->depth--;
+    return TRUE;
+}
+
+static gboolean execute_timed(SsExecutor *executor, const SsStatement *statement, uint64_t count,
+                              GError **error)
+{
+    g_autoptr(GArray) times =
+        g_array_sized_new(FALSE, FALSE, sizeof(uint64_t), (unsigned)MIN(count, 1u << 20));
+    SsLog *log = executor->run->log;
+    uint64_t begin = ss_now_ns();
+    SsLogLine *line;
+    gboolean good;
+
+    ss_log_hold(log);
+    good = iterate(executor, statement, count, times, error);
+    ss_log_release(log);
+    line = ss_log_begin(log, executor->name, ss_statement_word(statement), begin);
+    ss_log_number(line, "line", statement->line);
+    ss_log_numbers(line, "ns", (const uint64_t *)(const void *)times->data, times->len);
+    ss_log_end(line);
+    return good;
+}
+
 static gboolean execute_repeat(SsExecutor *executor, const SsStatement *statement, GError **error)
 {
     uint64_t count;
@@ -252,15 +296,10 @@ static gboolean execute_repeat(SsExecutor *executor, const SsStatement *statemen
     if (!evaluate(executor, statement->first, &count, error)) {
         return FALSE;
     }
-    executor->depth++;
-    for (uint64_t i = 0; i < count && !executor->exited; i++) {
-        executor->loops[executor->depth - 1] = i;
-        if (!ss_execute(executor, statement->body, error)) {
-            return FALSE;
-        }
+    if (statement->timed) {
+        return execute_timed(executor, statement, count, error);
     }
-    executor->depth--;
-    return TRUE;
+    return iterate(executor, statement, count, NULL /* not timed */, error);
 }
 
 /* Writes or compares 64 bits of a file, in the host's byte order. */

@@ -13,6 +13,7 @@ struct SsLog {
     char *path; /* owned */
     GMutex mutex;
     int error; /* errno of the first line that could not be written, or 0 */
+    int held;  /* atomic boolean */
 };
 
 struct SsLogLine {
@@ -66,6 +67,16 @@ gboolean ss_log_close(SsLog *log, GError **error)
     return failure == 0;
 }
 
+void ss_log_hold(SsLog *log)
+{
+    g_atomic_int_set(&log->held, TRUE);
+}
+
+void ss_log_release(SsLog *log)
+{
+    g_atomic_int_set(&log->held, FALSE);
+}
+
 static void append_string(GString *text, const char *value)
 {
     g_string_append_c(text, '"');
@@ -91,8 +102,12 @@ static void append_key(SsLogLine *line, const char *key)
 
 SsLogLine *ss_log_begin(SsLog *log, const char *thread, const char *op, uint64_t t_ns)
 {
-    SsLogLine *line = g_new0(SsLogLine, 1);
+    SsLogLine *line;
 
+    if (g_atomic_int_get(&log->held)) {
+        return NULL;
+    }
+    line = g_new0(SsLogLine, 1);
     line->log = log;
     line->text = g_string_new(NULL);
     g_string_append_printf(line->text, "{\"t\":%" G_GUINT64_FORMAT, t_ns != 0 ? t_ns : ss_now_ns());
@@ -103,32 +118,44 @@ SsLogLine *ss_log_begin(SsLog *log, const char *thread, const char *op, uint64_t
 
 void ss_log_number(SsLogLine *line, const char *key, uint64_t value)
 {
-    append_key(line, key);
-    g_string_append_printf(line->text, "%" G_GUINT64_FORMAT, value);
+    if (line != NULL) {
+        append_key(line, key);
+        g_string_append_printf(line->text, "%" G_GUINT64_FORMAT, value);
+    }
 }
 
 void ss_log_boolean(SsLogLine *line, const char *key, gboolean value)
 {
-    append_key(line, key);
-    g_string_append(line->text, value ? "true" : "false");
+    if (line != NULL) {
+        append_key(line, key);
+        g_string_append(line->text, value ? "true" : "false");
+    }
 }
 
 void ss_log_string(SsLogLine *line, const char *key, const char *value)
 {
-    append_key(line, key);
-    append_string(line->text, value);
+    if (line != NULL) {
+        append_key(line, key);
+        append_string(line->text, value);
+    }
 }
 
 void ss_log_null(SsLogLine *line, const char *key)
 {
-    append_key(line, key);
-    g_string_append(line->text, "null");
+    if (line != NULL) {
+        append_key(line, key);
+        g_string_append(line->text, "null");
+    }
 }
 
 void ss_log_counts(SsLogLine *line, const char *key, GHashTable *counts)
 {
-    g_autoptr(GList) names = g_list_sort(g_hash_table_get_keys(counts), (GCompareFunc)strcmp);
+    g_autoptr(GList) names = NULL;
 
+    if (line == NULL) {
+        return;
+    }
+    names = g_list_sort(g_hash_table_get_keys(counts), (GCompareFunc)strcmp);
     append_key(line, key);
     g_string_append_c(line->text, '{');
     for (GList *item = names; item != NULL; item = item->next) {
@@ -142,10 +169,27 @@ void ss_log_counts(SsLogLine *line, const char *key, GHashTable *counts)
     g_string_append_c(line->text, '}');
 }
 
+void ss_log_numbers(SsLogLine *line, const char *key, const uint64_t *values, gsize count)
+{
+    if (line == NULL) {
+        return;
+    }
+    append_key(line, key);
+    g_string_append_c(line->text, '[');
+    for (gsize i = 0; i < count; i++) {
+        g_string_append_printf(line->text, "%s%" G_GUINT64_FORMAT, i > 0 ? "," : "", values[i]);
+    }
+    g_string_append_c(line->text, ']');
+}
+
 void ss_log_end(SsLogLine *line)
 {
-    SsLog *log = line->log;
+    SsLog *log;
 
+    if (line == NULL) {
+        return;
+    }
+    log = line->log;
     g_string_append(line->text, "}\n");
     g_mutex_lock(&log->mutex);
     if ((fputs(line->text->str, log->file) == EOF || fflush(log->file) == EOF) && log->error == 0) {

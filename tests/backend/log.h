@@ -21,8 +21,16 @@ SsLog *ss_log_open(const char *path, GError **error);
 gboolean ss_log_close(SsLog *log, GError **error);
 
 /*
+ * While the log is held, no thread's lines are written nor even put together: for what is timed.
+ * A hold within a hold is one.
+ */
+void ss_log_hold(SsLog *log);
+void ss_log_release(SsLog *log);
+
+/*
  * Begins a line of `thread` about `op`, with the time `t_ns` (0: now). What follows adds
- * members; ss_log_end() writes the line out and frees it.
+ * members; ss_log_end() writes the line out and frees it. NULL while the log is held, which the
+ * others accept.
  */
 SsLogLine *ss_log_begin(SsLog *log, const char *thread, const char *op, uint64_t t_ns);
 void ss_log_number(SsLogLine *line, const char *key, uint64_t value);
@@ -31,4 +39,6 @@ void ss_log_string(SsLogLine *line, const char *key, const char *value);
 void ss_log_null(SsLogLine *line, const char *key);
 /* A nested object; `counts` maps char * to the count, a pointer-sized integer. */
 void ss_log_counts(SsLogLine *line, const char *key, GHashTable *counts);
+/* An array. */
+void ss_log_numbers(SsLogLine *line, const char *key, const uint64_t *values, gsize count);
 void ss_log_end(SsLogLine *line);

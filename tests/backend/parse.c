@@ -190,21 +190,30 @@ static gboolean open_thread(SsParser *parser, GArray *blocks, GError **error)
 
 static gboolean open_repeat(SsParser *parser, GArray *blocks, GPtrArray *body, GError **error)
 {
+    gboolean timed = strcmp(parser->words[0], "timed") == 0;
     SsStatement *statement;
     Block block = { 0 };
     SsExpr *count;
 
     if (parser->count != 2 && (parser->count != 4 || strcmp(parser->words[2], "as") != 0)) {
-        return ss_parser_fail(parser, error, "expected \"repeat COUNT [as NAME]\"");
+        return ss_parser_fail(parser, error, "expected \"%s COUNT [as NAME]\"", parser->words[0]);
     }
     if (parser->loops->len == SS_SCENARIO_MAX_LOOPS) {
         return ss_parser_fail(parser, error, "more than %d loops deep", SS_SCENARIO_MAX_LOOPS);
+    }
+    for (unsigned i = 0; timed && i < blocks->len; i++) {
+        const SsStatement *outer = g_array_index(blocks, Block, i).repeat;
+
+        if (outer != NULL && outer->timed) {
+            return ss_parser_fail(parser, error, "\"timed\" inside another");
+        }
     }
     count = ss_parser_number(parser, parser->words[1], error);
     if (count == NULL) {
         return FALSE;
     }
     statement = ss_statement_new(SS_STATEMENT_REPEAT, parser->line);
+    statement->timed = timed;
     statement->first = count;
     statement->body = g_ptr_array_new_with_free_func((GDestroyNotify)ss_statement_free);
     g_ptr_array_add(body, statement);
@@ -260,7 +269,7 @@ static gboolean parse_line(SsParser *parser, GArray *blocks, GError **error)
     if (strcmp(word, "thread") == 0) {
         return open_thread(parser, blocks, error);
     }
-    if (strcmp(word, "repeat") == 0) {
+    if (strcmp(word, "repeat") == 0 || strcmp(word, "timed") == 0) {
         return open_repeat(parser, blocks, body, error);
     }
     if (strcmp(word, "end") == 0) {

@@ -99,7 +99,7 @@ const char *ss_statement_word(const SsStatement *statement)
     case SS_STATEMENT_SERVE_UNTIL_REQUEST:
         return "serve";
     case SS_STATEMENT_REPEAT:
-        return "repeat";
+        return statement->timed ? "timed" : "repeat";
     case SS_STATEMENT_DELAY:
         return "delay";
     case SS_STATEMENT_WRITE:

@@ -76,6 +76,7 @@ typedef struct {
 typedef struct {
     SsStatementKind kind;
     unsigned line;
+    gboolean timed;          /* a repeat that is not logged but timed */
     char *name;              /* owned: signal or thread */
     uint32_t request;        /* front-end request */
     int file;                /* index in the scenario's files */

@@ -49,6 +49,41 @@ static void test_lines(void)
     g_assert_cmpint(g_rmdir(directory), ==, 0);
 }
 
+static void test_held(void)
+{
+    g_autofree char *directory = g_dir_make_tmp("shmemscope-log-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(directory, "log", NULL);
+    g_autoptr(GHashTable) counts = g_hash_table_new(g_str_hash, g_str_equal);
+    const uint64_t times[] = { 3, UINT64_MAX };
+    g_autofree char *text = NULL;
+    g_autoptr(GError) error = NULL;
+    SsLog *log = ss_log_open(path, &error);
+    SsLogLine *line;
+
+    g_assert_no_error(error);
+    ss_log_hold(log);
+    line = ss_log_begin(log, "main", "unseen", 1);
+    ss_log_number(line, "a", 1);
+    ss_log_boolean(line, "b", TRUE);
+    ss_log_string(line, "c", "c");
+    ss_log_null(line, "d");
+    ss_log_counts(line, "e", counts);
+    ss_log_numbers(line, "f", times, 1);
+    ss_log_end(line);
+    ss_log_release(log);
+    line = ss_log_begin(log, "main", "seen", 2);
+    ss_log_numbers(line, "none", NULL, 0);
+    ss_log_numbers(line, "ns", times, G_N_ELEMENTS(times));
+    ss_log_end(line);
+    g_assert_true(ss_log_close(log, &error));
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    g_assert_cmpstr(text, ==,
+                    "{\"t\":2,\"thread\":\"main\",\"op\":\"seen\",\"none\":[],"
+                    "\"ns\":[3,18446744073709551615]}\n");
+    g_assert_cmpint(g_unlink(path), ==, 0);
+    g_assert_cmpint(g_rmdir(directory), ==, 0);
+}
+
 static void test_unwritable(void)
 {
     g_autoptr(GError) error = NULL;
@@ -69,6 +104,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/log/lines", test_lines);
+    g_test_add_func("/log/held", test_held);
     g_test_add_func("/log/unwritable", test_unwritable);
     return g_test_run();
 }

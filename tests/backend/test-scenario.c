@@ -107,7 +107,7 @@ static void test_blocks(void)
     g_autoptr(SsScenario) scenario = parse("file a 1M\n"
                                            "await thread mapper\n"
                                            "repeat 4 as round\n"
-                                           "  repeat 8\n"
+                                           "  timed 8\n"
                                            "    map 0 $i*$round 1 file=a\n"
                                            "  end\n"
                                            "  serve idle $round\n"
@@ -126,7 +126,9 @@ static void test_blocks(void)
     outer = statement_at(scenario->body, 1, SS_STATEMENT_REPEAT);
     g_assert_cmpuint(outer->line, ==, 3);
     g_assert_cmpuint(outer->body->len, ==, 2);
+    g_assert_false(outer->timed);
     inner = statement_at(outer->body, 0, SS_STATEMENT_REPEAT);
+    g_assert_true(inner->timed);
     inner = statement_at(inner->body, 0, SS_STATEMENT_MAP);
     g_assert_true(ss_expr_eval(inner->shmem->numbers[SS_SHMEM_SHM_OFFSET], values, &value));
     g_assert_cmpuint(value, ==, 15);
@@ -232,6 +234,8 @@ static void test_refused(void)
         { "end", 1, "\"end\" without a block" },
         { "signal a\nrepeat 3\nkill", 2, "the block that begins here has no \"end\"" },
         { "repeat 3 to i", 1, "expected \"repeat COUNT [as NAME]\"" },
+        { "timed 3 to i", 1, "expected \"timed COUNT [as NAME]\"" },
+        { "timed 3\nrepeat 2\ntimed 1", 3, "\"timed\" inside another" },
         { "repeat 2\nend\nserve idle $i", 3, "no loop variable \"$i\" here" },
         { "thread a\nend\nthread a\nend", 3, "thread \"a\" was given before" },
         { "thread main\nend", 1, "thread \"main\" is the one outside all blocks" },

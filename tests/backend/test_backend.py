@@ -139,6 +139,22 @@ class BackendTest(unittest.TestCase):
         self.assertEqual(self.last()["refused"], {"bad-flags": 3, "untagged": 1})
         self.assertEqual({entry["value"] for entry in self.entries(phase="replied")}, {22})
 
+    def test_timed(self):
+        front_end = self.begun("region 0 1M\nfile a 64K\nawait start\ntimed 3\n"
+                               "  map 0 $i*0x1000 0x1000 file=a\nend\nunmap 0 0 0x1000\n")
+        for _ in range(3):
+            front_end.serve()
+        front_end.serve()
+        front_end.close()
+        self.ended(0)
+        timed, = self.entries(op="timed")
+        unmap, = self.entries(op="unmap", phase="sent")
+        self.assertEqual(len(timed["ns"]), 3)
+        self.assertTrue(all(took > 0 for took in timed["ns"]))
+        self.assertLessEqual(timed["t"] + sum(timed["ns"]), unmap["t"])
+        self.assertEqual(self.entries(op="map"), [])
+        self.assertEqual((self.last()["maps_ok"], unmap["seq"]), (3, 4))
+
     def test_no_reply(self):
         front_end = self.begun("feature reply-ack off\nregion 0 1M\nfile a 64K\nawait start\n"
                                "map 0 0 0x1000 file=a\nmap 0 0 0x1000 file=a tag=overlap\n")
