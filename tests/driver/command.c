@@ -39,21 +39,43 @@ static gboolean read_number(const char *word, uint64_t *ret_value, GError **erro
 
 static gboolean require_device(SsDrive *drive, GError **error)
 {
-    return drive->found || fail(error, "no device was started");
+    return drive->found[drive->place] || fail(error, "no device was started");
+}
+
+/* The one that commands are about. */
+static SsVirtioDevice *chosen(SsDrive *drive)
+{
+    return &drive->devices[drive->place];
+}
+
+/* From now on commands are about the device before which so many others come. */
+static gboolean command_device(SsDrive *drive, char **words, char **ret_text, GError **error)
+{
+    uint64_t place;
+
+    if (!read_number(words[0], &place, error)) {
+        return FALSE;
+    }
+    if (place >= SS_PCI_MAX_PLACES) {
+        return fail(error, "devices are 0 to %d", SS_PCI_MAX_PLACES - 1);
+    }
+    drive->place = (unsigned)place;
+    return TRUE;
 }
 
 static gboolean command_start(SsDrive *drive, char **words, char **ret_text, GError **error)
 {
-    if (!drive->found && !ss_virtio_find(drive->qtest, drive->virtio_id, &drive->device, error)) {
+    if (!drive->found[drive->place] &&
+        !ss_virtio_find(drive->qtest, drive->virtio_id, drive->place, chosen(drive), error)) {
         return FALSE;
     }
-    drive->found = TRUE;
-    return ss_virtio_start(drive->qtest, &drive->device, error);
+    drive->found[drive->place] = TRUE;
+    return ss_virtio_start(drive->qtest, chosen(drive), error);
 }
 
 static gboolean command_reset(SsDrive *drive, char **words, char **ret_text, GError **error)
 {
-    return require_device(drive, error) && ss_virtio_reset(drive->qtest, &drive->device, error);
+    return require_device(drive, error) && ss_virtio_reset(drive->qtest, chosen(drive), error);
 }
 
 static gboolean command_status(SsDrive *drive, char **words, char **ret_text, GError **error)
@@ -61,7 +83,7 @@ static gboolean command_status(SsDrive *drive, char **words, char **ret_text, GE
     uint8_t status;
 
     if (!require_device(drive, error) ||
-        !ss_virtio_status(drive->qtest, &drive->device, &status, error)) {
+        !ss_virtio_status(drive->qtest, chosen(drive), &status, error)) {
         return FALSE;
     }
     *ret_text = g_strdup_printf("0x%x", status);
@@ -71,10 +93,10 @@ static gboolean command_status(SsDrive *drive, char **words, char **ret_text, GE
 static gboolean command_unplug(SsDrive *drive, char **words, char **ret_text, GError **error)
 {
     if (!require_device(drive, error) ||
-        !ss_hotplug_remove(drive->qtest, drive->qmp, &drive->device.pci, words[0], error)) {
+        !ss_hotplug_remove(drive->qtest, drive->qmp, &chosen(drive)->pci, words[0], error)) {
         return FALSE;
     }
-    drive->found = FALSE;
+    drive->found[drive->place] = FALSE;
     return TRUE;
 }
 
@@ -85,7 +107,7 @@ static gboolean locate(SsDrive *drive, char **words, uint64_t *ret_address, GErr
 
     return require_device(drive, error) && read_number(words[0], &shmid, error) &&
            read_number(words[1], &offset, error) &&
-           ss_virtio_locate(&drive->device, shmid, offset, ret_address, error);
+           ss_virtio_locate(chosen(drive), shmid, offset, ret_address, error);
 }
 
 static gboolean command_read(SsDrive *drive, char **words, char **ret_text, GError **error)
@@ -110,6 +132,29 @@ static gboolean command_write(SsDrive *drive, char **words, char **ret_text, GEr
            ss_qtest_write(drive->qtest, 8, address, value, error);
 }
 
+/* 64 bits at a guest physical address. */
+static gboolean command_peek(SsDrive *drive, char **words, char **ret_text, GError **error)
+{
+    uint64_t address;
+    uint64_t value;
+
+    if (!read_number(words[0], &address, error) ||
+        !ss_qtest_read(drive->qtest, 8, address, &value, error)) {
+        return FALSE;
+    }
+    *ret_text = g_strdup_printf("0x%" G_GINT64_MODIFIER "x", value);
+    return TRUE;
+}
+
+static gboolean command_poke(SsDrive *drive, char **words, char **ret_text, GError **error)
+{
+    uint64_t address;
+    uint64_t value;
+
+    return read_number(words[0], &address, error) && read_number(words[1], &value, error) &&
+           ss_qtest_write(drive->qtest, 8, address, value, error);
+}
+
 static gboolean command_bar(SsDrive *drive, char **words, char **ret_text, GError **error)
 {
     g_autoptr(GString) text = g_string_new(NULL);
@@ -117,8 +162,8 @@ static gboolean command_bar(SsDrive *drive, char **words, char **ret_text, GErro
     if (!require_device(drive, error)) {
         return FALSE;
     }
-    for (unsigned i = 0; i < drive->device.region_count; i++) {
-        const SsVirtioRegion *region = &drive->device.regions[i];
+    for (unsigned i = 0; i < chosen(drive)->region_count; i++) {
+        const SsVirtioRegion *region = &chosen(drive)->regions[i];
 
         g_string_append_printf(
             text, "%sshmid=%u address=0x%" G_GINT64_MODIFIER "x size=0x%" G_GINT64_MODIFIER "x",
@@ -160,12 +205,15 @@ static const struct {
     const char *usage;
     Command run;
 } commands[] = {
+    { "device", 1, "device PLACE", command_device },
     { "start", 0, "start", command_start },
     { "reset", 0, "reset", command_reset },
     { "status", 0, "status", command_status },
     { "unplug", 1, "unplug ID", command_unplug },
     { "read", 2, "read SHMID OFFSET", command_read },
     { "write", 3, "write SHMID OFFSET VALUE", command_write },
+    { "peek", 1, "peek ADDRESS", command_peek },
+    { "poke", 2, "poke ADDRESS VALUE", command_poke },
     { "bar", 0, "bar", command_bar },
     { "qmp", 1, "qmp JSON", command_qmp },
     { "timeout", 1, "timeout MS", command_timeout },

@@ -7,12 +7,13 @@
 #include "virtio.h"
 
 typedef struct {
-    SsQtest *qtest;     /* owned */
-    SsQmp *qmp;         /* owned */
-    unsigned virtio_id; /* the device looked for, 0: any */
-    gint64 timeout_us;  /* for each command */
-    gboolean found;     /* `device` is valid */
-    SsVirtioDevice device;
+    SsQtest *qtest;                    /* owned */
+    SsQmp *qmp;                        /* owned */
+    unsigned virtio_id;                /* the device looked for, 0: any */
+    gint64 timeout_us;                 /* for each command */
+    unsigned place;                    /* the device that commands are about */
+    gboolean found[SS_PCI_MAX_PLACES]; /* `devices` has it */
+    SsVirtioDevice devices[SS_PCI_MAX_PLACES];
     gboolean quit; /* `quit` was read */
 } SsDrive;
 

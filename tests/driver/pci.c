@@ -11,6 +11,10 @@
 #define MEMORY32_BASE UINT64_C(0xe0000000)
 #define MEMORY64_BASE UINT64_C(0x800000000)
 #define IO_BASE UINT64_C(0xc000)
+/* From one place to the next. */
+#define MEMORY32_STEP UINT64_C(0x1000000)
+#define MEMORY64_STEP UINT64_C(0x200000000)
+#define IO_STEP UINT64_C(0x1000)
 #define WINDOW_ALIGN UINT64_C(0x100000)
 #define IO_WINDOW_ALIGN UINT64_C(0x1000)
 
@@ -30,6 +34,13 @@ typedef struct {
     uint64_t base;
     uint64_t next;
 } Window;
+
+typedef struct {
+    Window io;
+    Window memory32;
+    Window memory64;
+    gboolean keep; /* firmware has placed the device: what has an address keeps it */
+} Windows;
 
 static gboolean select_register(SsQtest *qtest, SsPciAddress address, unsigned offset,
                                 GError **error)
@@ -177,11 +188,26 @@ static gboolean size_bar(SsQtest *qtest, SsPciAddress address, unsigned offset, 
     return TRUE;
 }
 
-static gboolean place_bar(SsQtest *qtest, SsPciDevice *device, unsigned *index, Window *io,
-                          Window *memory32, Window *memory64, GError **error)
+/* Reads where a BAR is, 0 for nowhere. */
+static gboolean read_bar(SsQtest *qtest, SsPciAddress address, unsigned offset, gboolean is_64,
+                         uint32_t low, uint64_t *ret_address, GError **error)
+{
+    uint32_t mask = (low & PCI_BASE_ADDRESS_SPACE_IO) != 0 ? ~UINT32_C(3) : ~UINT32_C(15);
+    uint32_t high = 0;
+
+    if (is_64 && !ss_pci_read(qtest, address, 4, offset + 4, &high, error)) {
+        return FALSE;
+    }
+    *ret_address = (uint64_t)high << 32 | (low & mask);
+    return TRUE;
+}
+
+static gboolean place_bar(SsQtest *qtest, SsPciDevice *device, unsigned *index, Windows *windows,
+                          GError **error)
 {
     unsigned offset = PCI_BASE_ADDRESS_0 + *index * 4;
     SsPciBar *bar = &device->bars[*index];
+    uint64_t found;
     gboolean is_io;
     gboolean is_64;
     Window *window;
@@ -192,14 +218,21 @@ static gboolean place_bar(SsQtest *qtest, SsPciDevice *device, unsigned *index, 
     }
     is_io = (old & PCI_BASE_ADDRESS_SPACE_IO) != 0;
     is_64 = !is_io && (old & PCI_BASE_ADDRESS_MEM_TYPE_MASK) == PCI_BASE_ADDRESS_MEM_TYPE_64;
-    if (!size_bar(qtest, device->address, offset, is_64, old, &bar->size, error)) {
+    if (!read_bar(qtest, device->address, offset, is_64, old, &found, error) ||
+        !size_bar(qtest, device->address, offset, is_64, old, &bar->size, error)) {
         return FALSE;
     }
     /* A bridge passes addresses beyond 4 GiB in its prefetchable window only. */
-    window = is_io ? io : is_64 && (old & PCI_BASE_ADDRESS_MEM_PREFETCH) != 0 ? memory64 : memory32;
+    window = is_io                                                 ? &windows->io
+             : is_64 && (old & PCI_BASE_ADDRESS_MEM_PREFETCH) != 0 ? &windows->memory64
+                                                                   : &windows->memory32;
     if (bar->size != 0) {
-        bar->address = align_up(window->next, bar->size);
-        window->next = bar->address + bar->size;
+        if (windows->keep && found != 0) {
+            bar->address = found;
+        } else {
+            bar->address = align_up(window->next, bar->size);
+            window->next = bar->address + bar->size;
+        }
         if (!ss_pci_write(qtest, device->address, 4, offset, (uint32_t)bar->address, error) ||
             (is_64 && !ss_pci_write(qtest, device->address, 4, offset + 4,
                                     (uint32_t)(bar->address >> 32), error))) {
@@ -210,9 +243,12 @@ static gboolean place_bar(SsQtest *qtest, SsPciDevice *device, unsigned *index, 
     return TRUE;
 }
 
-static gboolean open_bridge(SsQtest *qtest, SsPciAddress bridge, const Window *io,
-                            const Window *memory32, const Window *memory64, GError **error)
+static gboolean open_bridge(SsQtest *qtest, SsPciAddress bridge, const Windows *windows,
+                            GError **error)
 {
+    const Window *io = &windows->io;
+    const Window *memory32 = &windows->memory32;
+    const Window *memory64 = &windows->memory64;
     uint64_t io_end = align_up(io->next, IO_WINDOW_ALIGN) - 1;
     uint64_t end32 = align_up(memory32->next, WINDOW_ALIGN) - 1;
     uint64_t end64 = align_up(memory64->next, WINDOW_ALIGN) - 1;
@@ -235,20 +271,34 @@ static gboolean open_bridge(SsQtest *qtest, SsPciAddress bridge, const Window *i
                         PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, error);
 }
 
+static Window window_at(uint64_t base)
+{
+    return (Window){ base, base };
+}
+
 gboolean ss_pci_place(SsQtest *qtest, SsPciDevice *device, GError **error)
 {
-    Window io = { IO_BASE, IO_BASE };
-    Window memory32 = { MEMORY32_BASE, MEMORY32_BASE };
-    Window memory64 = { MEMORY64_BASE, MEMORY64_BASE };
+    Windows windows = {
+        .io = window_at(IO_BASE + device->place * IO_STEP),
+        .memory32 = window_at(MEMORY32_BASE + device->place * MEMORY32_STEP),
+        .memory64 = window_at(MEMORY64_BASE + device->place * MEMORY64_STEP),
+    };
     unsigned index = 0;
+    uint32_t command;
 
+    g_assert(device->place < SS_PCI_MAX_PLACES);
+    if (!ss_pci_read(qtest, device->address, 2, PCI_COMMAND, &command, error) ||
+        !ss_pci_write(qtest, device->address, 2, PCI_COMMAND, 0, error)) {
+        return FALSE;
+    }
+    windows.keep = (command & PCI_COMMAND_MEMORY) != 0;
     while (index < SS_PCI_BARS) {
-        if (!place_bar(qtest, device, &index, &io, &memory32, &memory64, error)) {
+        if (!place_bar(qtest, device, &index, &windows, error)) {
             return FALSE;
         }
     }
-    for (unsigned i = 0; i < device->bridge_count; i++) {
-        if (!open_bridge(qtest, device->bridges[i], &io, &memory32, &memory64, error)) {
+    for (unsigned i = 0; i < device->bridge_count && !windows.keep; i++) {
+        if (!open_bridge(qtest, device->bridges[i], &windows, error)) {
             return FALSE;
         }
     }

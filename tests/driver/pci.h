@@ -10,6 +10,7 @@
 
 #define SS_PCI_BARS 6
 #define SS_PCI_MAX_BRIDGES 8
+#define SS_PCI_MAX_PLACES 4
 
 typedef struct {
     uint8_t bus;
@@ -23,6 +24,7 @@ typedef struct {
 } SsPciBar;
 
 typedef struct {
+    unsigned place; /* of several devices in one machine: each has address space of its own */
     SsPciAddress address;
     uint16_t device_id;
     SsPciAddress bridges[SS_PCI_MAX_BRIDGES]; /* the way to it, from bus 0 on */
@@ -40,13 +42,17 @@ gboolean ss_pci_write(SsQtest *qtest, SsPciAddress address, unsigned width, unsi
 
 /*
  * Looks on bus 0 and behind its bridges, numbering the buses, for the first device that
- * matches. FALSE with `error` set when there is none.
+ * matches. FALSE with `error` set when there is none. The match is asked in the order of
+ * buses and slots until it says yes.
  */
 gboolean ss_pci_find(SsQtest *qtest, SsPciMatch match, void *data, SsPciDevice *ret_device,
                      GError **error);
 
-/* Places the BARs of a device found, opens the windows of its bridges and lets it be reached
- * and reach memory. */
+/*
+ * Places the BARs of a device found, opens the windows of its bridges and lets it be reached
+ * and reach memory. BARs that firmware has placed stay where they are. `place` of the device
+ * is below SS_PCI_MAX_PLACES.
+ */
 gboolean ss_pci_place(SsQtest *qtest, SsPciDevice *device, GError **error);
 
 /*

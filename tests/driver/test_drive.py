@@ -206,6 +206,17 @@ class DriveTest(unittest.TestCase):
         self.driver = self.start_driver("--device", "26")
         self.do("start")
 
+    def test_the_second_device(self):
+        """There is none: not the first one under another number."""
+        self.start_qemu()
+        self.do("device 1")
+        self.assertEqual(self.ask("start"), "error no such PCI device")
+        self.do("device 0")
+        self.do("start")
+        self.assertEqual(self.do("peek 0x2000000"), "0x0")
+        self.do("poke 0x2000000 0x1122334455667788")
+        self.assertEqual(self.do("peek 0x2000000"), "0x1122334455667788")
+
     def test_usage(self):
         for options in ([], ["--qtest", "x"], ["--device", "-1"], ["--colour"]):
             result = subprocess.run([DRIVER, *options], capture_output=True, text=True,

@@ -10,7 +10,8 @@
 #define MODERN_DEVICE_ID 0x1040
 #define CAPABILITY_SHARED_MEMORY 8
 
-/* Queue 0 in guest RAM: each part has a page of its own, in the second MiB. */
+/* Queue 0 in guest RAM: each part has a page of its own, in the second MiB; after those of one
+ * device come those of the next. */
 #define QUEUE_SIZE 64
 #define QUEUE_DESCRIPTORS UINT64_C(0x100000)
 #define QUEUE_DRIVER UINT64_C(0x101000)
@@ -26,14 +27,24 @@ static gboolean fail(GError **error, const char *reason)
     return FALSE;
 }
 
+typedef struct {
+    unsigned id;   /* virtio device id, 0: any */
+    unsigned skip; /* so many of them come before it */
+} Wanted;
+
 static gboolean matches(uint16_t vendor_id, uint16_t device_id, void *data)
 {
-    unsigned id = *(const unsigned *)data;
+    Wanted *wanted = data;
 
-    if (vendor_id != VENDOR_ID) {
+    if (vendor_id != VENDOR_ID || (wanted->id != 0 ? device_id != MODERN_DEVICE_ID + wanted->id
+                                                   : device_id < 0x1000 || device_id >= 0x1080)) {
         return FALSE;
     }
-    return id != 0 ? device_id == MODERN_DEVICE_ID + id : device_id >= 0x1000 && device_id < 0x1080;
+    if (wanted->skip > 0) {
+        wanted->skip--;
+        return FALSE;
+    }
+    return TRUE;
 }
 
 static gboolean write_common(SsQtest *qtest, const SsVirtioDevice *device, unsigned width,
@@ -137,12 +148,17 @@ static gboolean read_capabilities(SsQtest *qtest, SsVirtioDevice *device, GError
     return TRUE;
 }
 
-gboolean ss_virtio_find(SsQtest *qtest, unsigned id, SsVirtioDevice *ret_device, GError **error)
+gboolean ss_virtio_find(SsQtest *qtest, unsigned id, unsigned place, SsVirtioDevice *ret_device,
+                        GError **error)
 {
+    Wanted wanted = { .id = id, .skip = place };
     SsVirtioDevice device = { 0 };
 
-    if (!ss_pci_find(qtest, matches, &id, &device.pci, error) ||
-        !ss_pci_place(qtest, &device.pci, error) || !read_capabilities(qtest, &device, error)) {
+    if (!ss_pci_find(qtest, matches, &wanted, &device.pci, error)) {
+        return FALSE;
+    }
+    device.pci.place = place;
+    if (!ss_pci_place(qtest, &device.pci, error) || !read_capabilities(qtest, &device, error)) {
         return FALSE;
     }
     *ret_device = device;
@@ -226,9 +242,10 @@ static gboolean place_address(SsQtest *qtest, const SsVirtioDevice *device, size
 
 static gboolean place_queue(SsQtest *qtest, const SsVirtioDevice *device, GError **error)
 {
+    uint64_t queue = device->pci.place * QUEUE_BYTES;
     uint64_t size;
 
-    if (!ss_qtest_clear(qtest, QUEUE_DESCRIPTORS, QUEUE_BYTES, error) ||
+    if (!ss_qtest_clear(qtest, QUEUE_DESCRIPTORS + queue, QUEUE_BYTES, error) ||
         !write_common(qtest, device, 2, VIRTIO_PCI_COMMON_Q_SELECT, 0, error) ||
         !read_common(qtest, device, 2, VIRTIO_PCI_COMMON_Q_SIZE, &size, error)) {
         return FALSE;
@@ -237,9 +254,10 @@ static gboolean place_queue(SsQtest *qtest, const SsVirtioDevice *device, GError
         return fail(error, "the device has no queue 0");
     }
     return write_common(qtest, device, 2, VIRTIO_PCI_COMMON_Q_SIZE, MIN(size, QUEUE_SIZE), error) &&
-           place_address(qtest, device, VIRTIO_PCI_COMMON_Q_DESCLO, QUEUE_DESCRIPTORS, error) &&
-           place_address(qtest, device, VIRTIO_PCI_COMMON_Q_AVAILLO, QUEUE_DRIVER, error) &&
-           place_address(qtest, device, VIRTIO_PCI_COMMON_Q_USEDLO, QUEUE_DEVICE, error) &&
+           place_address(qtest, device, VIRTIO_PCI_COMMON_Q_DESCLO, QUEUE_DESCRIPTORS + queue,
+                         error) &&
+           place_address(qtest, device, VIRTIO_PCI_COMMON_Q_AVAILLO, QUEUE_DRIVER + queue, error) &&
+           place_address(qtest, device, VIRTIO_PCI_COMMON_Q_USEDLO, QUEUE_DEVICE + queue, error) &&
            write_common(qtest, device, 2, VIRTIO_PCI_COMMON_Q_ENABLE, 1, error);
 }
 

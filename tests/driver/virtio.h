@@ -20,9 +20,12 @@ typedef struct {
     unsigned region_count;
 } SsVirtioDevice;
 
-/* Finds the first virtio device (of virtio device id `id`, unless 0), places it and reads
- * its capabilities. */
-gboolean ss_virtio_find(SsQtest *qtest, unsigned id, SsVirtioDevice *ret_device, GError **error);
+/*
+ * Finds the virtio device (of virtio device id `id`, unless 0) before which `place` others
+ * come, places it and reads its capabilities. `place` is below SS_PCI_MAX_PLACES.
+ */
+gboolean ss_virtio_find(SsQtest *qtest, unsigned id, unsigned place, SsVirtioDevice *ret_device,
+                        GError **error);
 
 /* Takes the device from reset to DRIVER_OK with queue 0 in guest RAM. */
 gboolean ss_virtio_start(SsQtest *qtest, const SsVirtioDevice *device, GError **error);

@@ -1,44 +1,89 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The QEMU of a run: its command line, and a monitor of the harness's own."""
 
+import dataclasses
 import json
 import os
 import select
+import shlex
 import socket
 import time
 
-from .processes import HarnessError
+from . import parts
+from .processes import Child, HarnessError
 
 DEVICE_ID = "dev0"
+PORTS = 2
+START_TIMEOUT_S = 60
 
 
-def command_line(prefix, directory, name, reconnect_ms=0, hotplug=False):
-    """argv of a QEMU with one generic vhost-user device, under qtest instead of a guest.
+@dataclasses.dataclass
+class Device:
+    """A generic vhost-user device; its back-end listens on CHARDEV.sock."""
+
+    id: str = DEVICE_ID    # empty: QEMU knows it by its path only
+    chardev: str = "vu0"
+    port: str = ""         # a root port, from where it can be unplugged; empty: the root bus
+    reconnect_ms: int = 0  # 0: the chardev does not come again
+
+    def chardev_option(self, directory):
+        return (f"socket,id={self.chardev},path={directory}/{self.chardev}.sock"
+                + (f",reconnect-ms={self.reconnect_ms}" if self.reconnect_ms else ""))
+
+    def device_option(self):
+        return ("vhost-user-test-device-pci"
+                + (f",id={self.id}" if self.id else "")
+                + f",chardev={self.chardev},virtio-id=26,num_vqs=1,vq_size=64"
+                + (f",bus={self.port}" if self.port else ""))
+
+
+def command_line(prefix, directory, name, reconnect_ms=0, hotplug=False, devices=None,
+                 accelerator="qtest", more=()):
+    """argv of a QEMU with generic vhost-user devices, under qtest instead of a guest.
 
     DIRECTORY holds the sockets and the pid file: qtest.sock and qmp.sock are the driver's,
-    monitor.sock is the harness's, which thereby can ask while the driver is stuck. With
-    HOTPLUG the device sits behind a root port, from where it can be unplugged.
+    monitor.sock is the harness's, which thereby can ask while the driver is stuck. Without
+    DEVICES there is one, and with HOTPLUG it sits behind a root port. Under another
+    ACCELERATOR a guest runs as well: the firmware, and what MORE options let it boot.
     """
-    chardev = f"socket,id=vu0,path={directory}/vu0.sock"
-    if reconnect_ms:
-        chardev += f",reconnect-ms={reconnect_ms}"
-    device = (f"vhost-user-test-device-pci,id={DEVICE_ID},chardev=vu0,virtio-id=26,"
-              "num_vqs=1,vq_size=64")
-    if hotplug:
-        device += ",bus=rp0"
+    if devices is None:
+        devices = [Device(port="rp0" if hotplug else "", reconnect_ms=reconnect_ms)]
     return [
         f"{prefix}/qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
         "-name", f"guest={name},debug-threads=on",
-        "-machine", "q35,memory-backend=ram", "-accel", "qtest", "-m", "64M",
+        "-machine", "q35,memory-backend=ram", "-accel", accelerator, "-m", "64M",
         "-object", "memory-backend-memfd,id=ram,size=64M,share=on",
         "-L", "/usr/share/seabios",
         "-pidfile", f"{directory}/qemu.pid",
         "-qtest", f"unix:{directory}/qtest.sock,server=on,wait=off", "-qtest-log", "none",
         "-qmp", f"unix:{directory}/qmp.sock,server=on,wait=off",
         "-qmp", f"unix:{directory}/monitor.sock,server=on,wait=off",
-        "-device", "pcie-root-port,id=rp0,chassis=1,slot=1",
-        "-chardev", chardev, "-device", device,
+        *(word for port in range(PORTS)
+          for word in ("-device", f"pcie-root-port,id=rp{port},chassis={port + 1},slot={port + 1}")),
+        *(word for device in devices
+          for word in ("-chardev", device.chardev_option(directory),
+                       "-device", device.device_option())),
+        *more,
     ]
+
+
+def start_held(command, log, commands, wrapper=()):
+    """Starts a shell that tells its pid and becomes QEMU when a line "go" is written to it.
+
+    A recording of that pid can begin between the two, and sees QEMU from its birth. WRAPPER
+    is put before the shell, and need not leave it its own pid. Returns (child, pid).
+    """
+    quoted = shlex.quote(log)
+    starter = Child("QEMU", [*wrapper, "sh", "-c",
+                             f"echo $$; read go; exec {shlex.join(command)}"
+                             f" </dev/null >>{quoted} 2>&1"],
+                    log, pipes=True, env=parts.Recording.environment(), commands=commands)
+    try:
+        return starter, int(starter.read_line(START_TIMEOUT_S, "its pid"))
+    except BaseException:
+        starter.stop()
+        starter.close()
+        raise
 
 
 def listening(path):

@@ -3,7 +3,6 @@
 
 import json
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -11,9 +10,9 @@ import tempfile
 import time
 
 from . import evidence, parts, qemu
-from .processes import Child, HarnessError, Watched, become_subreaper, wait_until
+from .processes import HarnessError, Watched, become_subreaper, wait_until
 
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = qemu.START_TIMEOUT_S
 GONE_TIMEOUT_S = 10
 # How long the monitor must be silent to count as not answering, and a hang must hold. In the
 # latter time the wait speaks up twice (after 1 s and after 2 s).
@@ -34,8 +33,9 @@ class Run:
     """
 
     def __init__(self, programs, prefix, scenario, out, record=True, record_options=(),
-                 wrapper=(), qemu_options=None):
-        """SCENARIO is the path of a scenario file; WRAPPER is put before QEMU's command, and
+                 wrapper=(), qemu_options=None, hostile=None):
+        """SCENARIO is the path of a scenario file, or with HOSTILE, options of the hostile
+        back-end, only the name of the run; WRAPPER is put before QEMU's command, and
         QEMU_OPTIONS go to qemu.command_line().
 
         The recording attaches to QEMU's pid, before QEMU begins: so it has that process from
@@ -50,6 +50,7 @@ class Run:
         self.record = record
         self.wrapper = list(wrapper)
         self.qemu_options = dict(qemu_options or {})
+        self.hostile = hostile
         unique = f"{os.getpid()}-{time.monotonic_ns()}"
         self.session = f"shmemscope-run-{self.name}-{unique}"
         self.vm = f"{self.name}-{unique}"
@@ -139,7 +140,7 @@ class Run:
         sock = f"{self.directory}/vu0.sock"
         self.backend = parts.Backend(self.programs, sock, self.scenario,
                                      self.path("backend.jsonl"), self.path("backend.log"),
-                                     self.path("commands"))
+                                     self.path("commands"), self.hostile)
         # It gets this name only once the back-end listens.
         wait_until(lambda: os.path.exists(sock), START_TIMEOUT_S, "the back-end's socket",
                    [self.backend])
@@ -147,7 +148,11 @@ class Run:
 
     def start_qemu(self):
         command = qemu.command_line(self.prefix, self.directory, self.vm, **self.qemu_options)
-        self.starter = self._start_held(command)
+        self.starter, pid = qemu.start_held(command, self.qemu_log, self.path("commands"),
+                                            self.wrapper)
+        if self.record:
+            self.start_recording(pid)
+        self.starter.write_line("go")
         pid = wait_until(lambda: qemu.started_pid(self.directory), START_TIMEOUT_S,
                          "QEMU's pid file", [self.starter, self.backend])
         self.qemu = Watched("QEMU", pid, self.qemu_log)
@@ -158,26 +163,6 @@ class Run:
             self.monitor = qemu.Monitor(sock, START_TIMEOUT_S)
         except HarnessError as error:
             raise HarnessError(f"{error}\n{self.qemu.diagnosis()}") from error
-
-    def _start_held(self, command):
-        """Starts a shell that tells its pid and becomes QEMU when told: the recording of that
-        pid begins between the two, and sees QEMU from its birth."""
-        log = shlex.quote(self.qemu_log)
-        starter = Child("QEMU", [*self.wrapper, "sh", "-c",
-                                 f"echo $$; read go; exec {shlex.join(command)}"
-                                 f" </dev/null >>{log} 2>&1"],
-                        self.qemu_log, pipes=True, env=parts.Recording.environment(),
-                        commands=self.path("commands"))
-        try:
-            pid = int(starter.read_line(START_TIMEOUT_S, "its pid"))
-            if self.record:
-                self.start_recording(pid)
-            starter.write_line("go")
-        except BaseException:
-            starter.stop()
-            starter.close()
-            raise
-        return starter
 
     def start_recording(self, pid):
         """Attaches a recording to the process and waits until it records.
