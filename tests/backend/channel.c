@@ -34,9 +34,8 @@ static gboolean fail(GError **error, const char *what, const char *reason)
     return FALSE;
 }
 
-/* The descriptors travel with the first byte that is sent. */
-static gboolean send_bytes(int channel, const uint8_t *bytes, size_t length, const int *fds,
-                           unsigned fd_count, GError **error)
+gboolean ss_channel_send_bytes(int channel, const uint8_t *bytes, size_t length, const int *fds,
+                               unsigned fd_count, GError **error)
 {
     char control[CMSG_SPACE(SS_CHANNEL_MAX_FDS * sizeof(int))] = { 0 };
     size_t sent = 0;
@@ -99,7 +98,7 @@ gboolean ss_channel_send(int channel, const SsChannelMessage *message, GError **
     for (unsigned i = 0; i < message->fds; i++) {
         fds[i] = message->fd;
     }
-    return send_bytes(channel, bytes, length, fds, message->fds, error);
+    return ss_channel_send_bytes(channel, bytes, length, fds, message->fds, error);
 }
 
 static void close_rights(struct msghdr *message)
@@ -117,7 +116,7 @@ static void close_rights(struct msghdr *message)
     }
 }
 
-static gboolean read_bytes(int channel, void *bytes, size_t length, GError **error)
+gboolean ss_channel_read_bytes(int channel, void *bytes, size_t length, GError **error)
 {
     size_t done = 0;
 
@@ -153,7 +152,7 @@ gboolean ss_channel_read_reply(int channel, uint32_t request, uint64_t *ret_valu
     Header header;
     uint64_t value;
 
-    if (!read_bytes(channel, &header, sizeof(header), error)) {
+    if (!ss_channel_read_bytes(channel, &header, sizeof(header), error)) {
         return FALSE;
     }
     if (header.request != request || (header.flags & SS_CHANNEL_REPLY) == 0 ||
@@ -163,7 +162,7 @@ gboolean ss_channel_read_reply(int channel, uint32_t request, uint64_t *ret_valu
                                  header.request, header.flags, header.size, request);
         return fail(error, "understand", reason);
     }
-    if (!read_bytes(channel, &value, sizeof(value), error)) {
+    if (!ss_channel_read_bytes(channel, &value, sizeof(value), error)) {
         return FALSE;
     }
     *ret_value = value;

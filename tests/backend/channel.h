@@ -38,6 +38,17 @@ typedef struct {
 gboolean ss_channel_send(int channel, const SsChannelMessage *message, GError **error);
 
 /*
+ * Sends bytes as they are. The descriptors (at most SS_CHANNEL_MAX_FDS, the caller's) travel
+ * with the first of them. FALSE with `error` set when the channel takes no more.
+ */
+gboolean ss_channel_send_bytes(int channel, const uint8_t *bytes, size_t length, const int *fds,
+                               unsigned fd_count, GError **error);
+
+/* Reads just so many bytes. Descriptors that come with them are closed. FALSE with `error` set
+ * at the end of the channel. */
+gboolean ss_channel_read_bytes(int channel, void *bytes, size_t length, GError **error);
+
+/*
  * Waits for one message and reads it as the reply to `request`. Descriptors that come with
  * it are closed. FALSE with `error` set at the end of the channel, and for a message that is
  * no such reply.

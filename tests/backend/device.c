@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "device.h"
 
+#include "channel.h"
 #include "listener.h"
 
 #include <errno.h>
@@ -25,9 +26,11 @@ struct SsDevice {
     int listener;               /* weak */
     int wake;                   /* weak */
     SsDeviceStarted started_call;
-    void *started_data; /* weak */
-    GArray *watches;    /* owned, of Watch */
-    char *panic;        /* owned: why libvhost-user gave up */
+    void *started_data;         /* weak */
+    SsDeviceAnswer answer_call; /* NULL: libvhost-user answers all */
+    void *answer_data;          /* weak */
+    GArray *watches;            /* owned, of Watch */
+    char *panic;                /* owned: why libvhost-user gave up */
     gboolean connected;
     gboolean closed;  /* the main channel has come to its end */
     gboolean enabled; /* queue 0, by SET_VRING_ENABLE */
@@ -193,6 +196,12 @@ SsDevice *ss_device_new(const SsScenario *scenario, SsLog *log, int listener, in
     return device;
 }
 
+void ss_device_set_answer(SsDevice *device, SsDeviceAnswer answer, void *data)
+{
+    device->answer_call = answer;
+    device->answer_data = data;
+}
+
 void ss_device_free(SsDevice *device)
 {
     if (device == NULL) {
@@ -270,6 +279,24 @@ static gboolean at_end(int sock)
     return count == 0 || (count < 0 && errno != EAGAIN);
 }
 
+/* Whether the message that lies there was answered without libvhost-user. */
+static gboolean answered_elsewhere(SsDevice *device)
+{
+    uint8_t message[128]; /* a header and the payload of a memory region */
+    ssize_t length;
+
+    if (device->answer_call == NULL) {
+        return FALSE;
+    }
+    length = recv(device->vu.sock, message, sizeof(message), MSG_PEEK | MSG_DONTWAIT);
+    if (length < SS_CHANNEL_HEADER_SIZE ||
+        !device->answer_call(device->vu.sock, message, (size_t)length, device->answer_data)) {
+        return FALSE;
+    }
+    device->seq++;
+    return TRUE;
+}
+
 static gboolean dispatch(SsDevice *device, SsServeResult *ret_result, GError **error)
 {
     uint64_t seq = device->seq;
@@ -279,6 +306,10 @@ static gboolean dispatch(SsDevice *device, SsServeResult *ret_result, GError **e
     if (at_end(device->vu.sock)) {
         note_closed(device);
         *ret_result = SS_SERVE_CLOSED;
+        return TRUE;
+    }
+    if (answered_elsewhere(device)) {
+        *ret_result = SS_SERVE_DONE;
         return TRUE;
     }
     (void)recv(device->vu.sock, &request, sizeof(request), MSG_PEEK | MSG_DONTWAIT);

@@ -22,9 +22,19 @@ typedef enum {
 /* Told when the rings begin to run. */
 typedef void (*SsDeviceStarted)(void *data);
 
+/*
+ * Told of each request on the main channel before libvhost-user reads it, with as much of it as
+ * was there to be peeked at (`length` bytes, the header at least). TRUE: the call has read the
+ * whole of it from `sock` and answered in its own way, and libvhost-user never sees it.
+ */
+typedef gboolean (*SsDeviceAnswer)(int sock, const uint8_t *message, size_t length, void *data);
+
 /* `listener` and `wake` (an eventfd) stay the caller's, as do scenario and log. */
 SsDevice *ss_device_new(const SsScenario *scenario, SsLog *log, int listener, int wake,
                         SsDeviceStarted started, void *data);
+
+/* From now on `answer` comes before libvhost-user; `data` is weak. */
+void ss_device_set_answer(SsDevice *device, SsDeviceAnswer answer, void *data);
 
 /* Disconnects. NULL is accepted. */
 void ss_device_free(SsDevice *device);

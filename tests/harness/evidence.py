@@ -2,6 +2,7 @@
 """What the kernel and a debugger say of a process: evidence from outside the traced QEMU."""
 
 import array
+import collections
 import ctypes
 import fcntl
 import os
@@ -69,6 +70,23 @@ def count(pid, inodes):
         "backend_fds": len(memfd_descriptors(pid, inodes)),
         "backend_maps": len(memfd_maps(pid, inodes)),
     }
+
+
+def holdings(pid):
+    """What a process holds: {kind of descriptor or of mapped file: how many}.
+
+    Names of sockets, pipes and deleted files are numbers that change from one to the next, and
+    say nothing; memory that is no file's comes and goes with the allocator.
+    """
+    kinds = collections.Counter()
+    for link, _ in descriptors(pid).values():
+        kinds["fd " + re.sub(r"[:/][0-9\[(].*| \(deleted\)$", "", link)] += 1
+    with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as maps:
+        for line in maps:
+            fields = line.rstrip("\n").split(maxsplit=5)
+            if len(fields) == 6 and fields[5].endswith("(deleted)"):
+                kinds["map " + re.sub(r"[:/][0-9#].*| \(deleted\)$", "", fields[5])] += 1
+    return dict(kinds)
 
 
 def socket_peers():

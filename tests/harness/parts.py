@@ -19,6 +19,7 @@ class Programs:
     def __init__(self, build):
         self.tool = f"{build}/analysis/cli/shmemscope"
         self.backend = f"{build}/tests/backend/shmemscope-backend"
+        self.hostile = f"{build}/tests/backend/shmemscope-hostile"
         self.driver = f"{build}/tests/driver/shmemscope-drive"
         for program in (self.tool, self.backend, self.driver):
             if not os.access(program, os.X_OK):
@@ -31,9 +32,13 @@ class Backend(Child):
 
     def __init__(self, programs, sock, scenario, log, stderr, commands):
         self.jsonl = log
-        super().__init__("back-end", [programs.backend, "--socket", sock,
-                                      "--scenario", scenario, "--log", log],
+        super().__init__("back-end", [*self.command(programs, scenario), "--socket", sock,
+                                      "--log", log],
                          stderr, pipes=True, commands=commands)
+
+    @staticmethod
+    def command(programs, scenario):
+        return [programs.backend, "--scenario", scenario]
 
     def await_signal(self, name, timeout_s):
         """Reads its signals up to NAME; signals before it were for nobody."""
@@ -51,6 +56,14 @@ class Backend(Child):
     def inodes(self):
         """Inodes of the files it maps."""
         return {entry["ino"] for entry in self.entries() if entry.get("ino")}
+
+
+class HostileBackend(Backend):
+    """The hostile back-end; in the place of a scenario it has options of its command line."""
+
+    @staticmethod
+    def command(programs, scenario):
+        return [programs.hostile, *scenario]
 
 
 def read_log(path):

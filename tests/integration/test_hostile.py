@@ -1,16 +1,97 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Numbers from a back-end that QEMU cannot satisfy: it says so, and is not killed by them."""
+"""A back-end that sends what no back-end should: QEMU refuses, lives, and keeps nothing of it."""
 
+import collections
 import os
 import unittest
 
 import common
-from harness import choreography, parts
+from harness import choreography, hostile, parts
 from harness.processes import HarnessError
 from harness.run import Run
 
+SEED = 20260
+MESSAGES = 15000
+KINDS = {"bad-fd-count", "short-payload", "bad-shmid", "zero-length", "unaligned",
+         "out-of-range", "bad-flags", "overlap", "no-mapping", "not-whole", "bad-file",
+         "beyond-file"}
+
+
+def run_hostile(out, options, perform=hostile.messages, prefix=common.QEMU, **usual):
+    """Runs the hostile back-end to its end; returns the run and what PERFORM returned."""
+    usual.setdefault("qemu_options", {"reconnect_ms": 10})
+    with hostile.HostileRun(parts.Programs(common.BUILD), prefix,
+                            os.path.join(common.RUNS, out), options, **usual) as run:
+        result = perform(run)
+    return run, result
+
 
 class HostileTest(common.IntegrationTest):
+
+    def assert_as_told(self, run, messages):
+        """What the recording shows is what the back-end sent, kind by kind."""
+        report = common.Report(run.trace)
+        log = parts.read_log(run.path("backend.jsonl"))
+        end = log[-1]
+        self.assertTrue(end["ok"])
+        self.assertGreaterEqual(end["messages"], messages)
+        self.assertGreater(end["closed"], 0)
+        self.assertEqual(report.json["trace"]["lost"], 0)
+        # The back-end's two ways to count: its sums, and its lines.
+        lines = collections.Counter(entry["tag"] for entry in log if entry.get("tag"))
+        self.assertEqual(dict(lines), end["refused"])
+        counts = report.counts
+        self.assertEqual(counts["refusals"], end["refused"])
+        self.assertGreaterEqual(set(counts["refusals"]), KINDS)
+        self.assertEqual(counts["requests"], end["messages"] - end["closed"])
+        self.assertEqual(counts["replies"], end["replies"])
+        self.assertEqual(counts["mappings_removed"], end["maps_ok"])
+        self.assertEqual(counts["mappings_visible"], end["maps_ok"])
+        self.assertEqual(counts["fds_received"], end["fds"])
+        self.assertEqual(counts["fds_close_failed"], 0)
+        self.assertEqual(counts["fds_closed"], counts["fds_received"] + counts["fds_duplicated"])
+        for total in ("mappings_total", "descriptors_total", "open_waits_total"):
+            self.assertEqual(report.json[total], 0, total)
+        self.assert_clean(report)
+        points = run.witness["points"]
+        self.assertEqual(points["after"], points["started"])
+
+    def play(self, name, *options, messages=MESSAGES):
+        run, _ = run_hostile(f"hostile-{name}", ["--seed", str(SEED), "--messages",
+                                                 str(messages), *options])
+        self.assert_as_told(run, messages)
+        return run
+
+    def test_messages(self):
+        self.play("messages")
+
+    def test_messages_to_which_nobody_replies(self):
+        self.play("no-replies", "--no-reply-ack", messages=5000)
+
+    def test_messages_of_a_back_end_without_memory_slots(self):
+        """Its memory table is full with a few mappings, and stays behind from then on."""
+        self.play("no-slots", "--no-mem-slots", messages=5000)
+
+    def test_false_answers_to_the_memory_table(self):
+        run = self.play("lies", "--lies", messages=5000)
+        self.assertGreater(parts.read_log(run.path("backend.jsonl"))[-1]["lies"], 50)
+
+    def test_regions_of_devices_that_are_added(self):
+        _, results = run_hostile("hostile-added", ["--configs", "add"], hostile.added_devices,
+                                 record=False, qemu_options={"devices": []})
+        self.assertGreater(len(results), 40)
+        for name, (works, error) in results.items():
+            with self.subTest(name=name):
+                self.assertEqual(error is None, works, error)
+                self.assertRegex(error or "regions", "region|configuration space|reply")
+
+    def test_regions_that_change_at_a_reconnect(self):
+        """The back-end itself judges whether each of them was taken or left."""
+        run, _ = run_hostile("hostile-reconnects", ["--configs", "reconnect"],
+                             hostile.reconnects, record=False)
+        log = parts.read_log(run.path("backend.jsonl"))
+        self.assertGreater(sum(entry["op"] == "config" for entry in log), 40)
+        self.assertTrue(log[-1]["ok"])
 
     def test_more_regions_than_fit(self):
         with Run(parts.Programs(common.BUILD), common.QEMU, choreography.path("many-regions"),
