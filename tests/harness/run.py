@@ -33,9 +33,8 @@ class Run:
     """
 
     def __init__(self, programs, prefix, scenario, out, record=True, record_options=(),
-                 wrapper=(), qemu_options=None, hostile=None):
-        """SCENARIO is the path of a scenario file, or with HOSTILE, options of the hostile
-        back-end, only the name of the run; WRAPPER is put before QEMU's command, and
+                 wrapper=(), qemu_options=None):
+        """SCENARIO is the path of a scenario file; WRAPPER is put before QEMU's command, and
         QEMU_OPTIONS go to qemu.command_line().
 
         The recording attaches to QEMU's pid, before QEMU begins: so it has that process from
@@ -50,7 +49,6 @@ class Run:
         self.record = record
         self.wrapper = list(wrapper)
         self.qemu_options = dict(qemu_options or {})
-        self.hostile = hostile
         unique = f"{os.getpid()}-{time.monotonic_ns()}"
         self.session = f"shmemscope-run-{self.name}-{unique}"
         self.vm = f"{self.name}-{unique}"
@@ -140,7 +138,7 @@ class Run:
         sock = f"{self.directory}/vu0.sock"
         self.backend = parts.Backend(self.programs, sock, self.scenario,
                                      self.path("backend.jsonl"), self.path("backend.log"),
-                                     self.path("commands"), self.hostile)
+                                     self.path("commands"))
         # It gets this name only once the back-end listens.
         wait_until(lambda: os.path.exists(sock), START_TIMEOUT_S, "the back-end's socket",
                    [self.backend])
