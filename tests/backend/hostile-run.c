@@ -7,6 +7,7 @@
 #include "hostile-lies.h"
 #include "hostile-mix.h"
 #include "hostile-send.h"
+#include "hostile-tally.h"
 
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -41,87 +42,11 @@ typedef struct {
     gboolean round_over;
     GError *failure; /* owned */
     /* The thread of the messages, and the main thread while that does not run. */
-    uint64_t sent;
-    uint64_t seq; /* on this connection */
-    uint64_t connections;
-    uint64_t closed; /* connections, by a message */
-    uint64_t maps;
-    uint64_t unmaps;
-    uint64_t unknown;
-    uint64_t replies;
-    uint64_t received;   /* descriptors */
-    GHashTable *refused; /* owned: reason to count */
+    uint64_t seq;          /* on this connection */
+    SsHostileTally *tally; /* owned */
     Exchange burst[BURST_MOST];
     unsigned burst_length;
 } Run;
-
-static void log_message(Run *run, const Exchange *exchange)
-{
-    const SsHostileMessage *message = &exchange->message;
-    const SsHostileVerdict *verdict = &exchange->verdict;
-    gboolean is_map = message->request == SS_BACKEND_SHMEM_MAP;
-    const char *op = is_map                                       ? "map"
-                     : message->request == SS_BACKEND_SHMEM_UNMAP ? "unmap"
-                                                                  : "unknown";
-    SsLogLine *line = ss_log_begin(run->log, "hostile", op, 0);
-
-    ss_log_string(line, "phase", "sent");
-    ss_log_number(line, "number", run->sent);
-    ss_log_number(line, "seq", exchange->seq);
-    ss_log_number(line, "request", message->request);
-    ss_log_number(line, "header_flags", message->flags);
-    ss_log_number(line, "size", message->size);
-    ss_log_number(line, "shmid", message->shmid);
-    ss_log_number(line, "shm_offset", message->shm_offset);
-    ss_log_number(line, "len", message->len);
-    ss_log_number(line, "fd_offset", message->fd_offset);
-    ss_log_number(line, "flags", message->map_flags);
-    ss_log_number(line, "fds", message->file != NULL ? message->fds : 0);
-    if (message->file != NULL) {
-        ss_log_string(line, "file", message->file->name);
-    }
-    if (message->late_fds) {
-        ss_log_boolean(line, "late_fds", TRUE);
-    }
-    if (message->pieces > 1) {
-        ss_log_number(line, "pieces", message->pieces);
-    }
-    if (verdict->outcome == SS_HOSTILE_CLOSED) {
-        ss_log_number(line, "cut", message->cut);
-    }
-    ss_log_boolean(line, "need_reply", verdict->replied);
-    if (verdict->outcome == SS_HOSTILE_REFUSED) {
-        ss_log_string(line, "tag", verdict->reason);
-    }
-    ss_log_end(line);
-}
-
-static void count(Run *run, const Exchange *exchange)
-{
-    unsigned before;
-
-    run->received += exchange->verdict.received;
-    switch (exchange->verdict.outcome) {
-    case SS_HOSTILE_DONE:
-        if (exchange->message.request == SS_BACKEND_SHMEM_MAP) {
-            run->maps++;
-        } else {
-            run->unmaps++;
-        }
-        break;
-    case SS_HOSTILE_REFUSED:
-        before = GPOINTER_TO_UINT(g_hash_table_lookup(run->refused, exchange->verdict.reason));
-        g_hash_table_insert(run->refused, (char *)exchange->verdict.reason,
-                            GUINT_TO_POINTER(before + 1));
-        break;
-    case SS_HOSTILE_UNKNOWN:
-        run->unknown++;
-        break;
-    case SS_HOSTILE_CLOSED:
-        run->closed++;
-        break;
-    }
-}
 
 static gboolean collect_replies(Run *run, GError **error)
 {
@@ -138,7 +63,7 @@ static gboolean collect_replies(Run *run, GError **error)
                            "message %" G_GUINT64_FORMAT " of the connection: ", exchange->seq);
             return FALSE;
         }
-        run->replies++;
+        run->tally->replies++;
     }
     run->burst_length = 0;
     return TRUE;
@@ -168,9 +93,7 @@ static gboolean send_message(Run *run, const SsHostileMessage *message, uint64_t
     exchange->message = *message;
     exchange->verdict = ss_hostile_model_judge(run->model, message);
     exchange->seq = ++run->seq;
-    run->sent++;
-    log_message(run, exchange);
-    count(run, exchange);
+    ss_hostile_tally_add(run->tally, run->log, message, &exchange->verdict, exchange->seq);
     ss_hostile_model_apply(run->model, message, &exchange->verdict);
     if (exchange->verdict.outcome != SS_HOSTILE_CLOSED) {
         run->burst_length++;
@@ -186,9 +109,9 @@ static gboolean send_message(Run *run, const SsHostileMessage *message, uint64_t
 /* Messages until they are enough, or the channel is at its end. */
 static gboolean send_round(Run *run, GError **error)
 {
-    uint64_t closed = run->closed;
+    uint64_t closed = run->tally->closed;
 
-    while (run->sent < run->options->messages && run->closed == closed) {
+    while (run->tally->sent < run->options->messages && run->tally->closed == closed) {
         uint64_t length = 1;
         unsigned fds = 0;
 
@@ -197,7 +120,7 @@ static gboolean send_round(Run *run, GError **error)
             length += ss_hostile_mix_below(run->mix, BURST_MOST);
         }
         while (length-- > 0 && fds < BURST_FDS_MOST && run->burst_length < BURST_MOST &&
-               run->sent < run->options->messages && run->closed == closed) {
+               run->tally->sent < run->options->messages && run->tally->closed == closed) {
             SsHostileMessage message;
 
             ss_hostile_mix_next(run->mix, &message);
@@ -211,7 +134,8 @@ static gboolean send_round(Run *run, GError **error)
         }
     }
     /* Without replies, nothing else tells. */
-    return run->closed != closed || ss_hostile_await_read(ss_device_backend_fd(run->device), error);
+    return run->tally->closed != closed ||
+           ss_hostile_await_read(ss_device_backend_fd(run->device), error);
 }
 
 static void *run_thread(void *data)
@@ -279,7 +203,7 @@ static gboolean connect_device(Run *run, GError **error)
     if (!ss_device_accept(run->device, error)) {
         return FALSE;
     }
-    run->connections++;
+    run->tally->connections++;
     run->seq = 0;
     while (!ss_device_started(run->device)) {
         if (!serve_once(run, error)) {
@@ -375,14 +299,14 @@ static gboolean perform(Run *run, GError **error)
         return FALSE;
     }
     do {
-        closed = run->closed;
+        closed = run->tally->closed;
         if (!perform_round(run, error)) {
             return FALSE;
         }
-        if (run->closed != closed && !connect_device(run, error)) {
+        if (run->tally->closed != closed && !connect_device(run, error)) {
             return FALSE;
         }
-    } while (run->sent < run->options->messages);
+    } while (run->tally->sent < run->options->messages);
     if (run->lies != NULL) {
         ss_hostile_lies_stop(run->lies);
     }
@@ -394,15 +318,7 @@ static void log_end(Run *run, gboolean good, const char *reason)
     SsLogLine *line = ss_log_begin(run->log, "main", "end", 0);
 
     ss_log_number(line, "seed", run->options->seed);
-    ss_log_number(line, "messages", run->sent);
-    ss_log_number(line, "connections", run->connections);
-    ss_log_number(line, "closed", run->closed);
-    ss_log_number(line, "maps_ok", run->maps);
-    ss_log_number(line, "unmaps_ok", run->unmaps);
-    ss_log_counts(line, "refused", run->refused);
-    ss_log_number(line, "unknown", run->unknown);
-    ss_log_number(line, "replies", run->replies);
-    ss_log_number(line, "fds", run->received);
+    ss_hostile_tally_write(run->tally, line);
     if (run->lies != NULL) {
         ss_log_number(line, "lies", ss_hostile_lies_told(run->lies));
     }
@@ -471,7 +387,7 @@ gboolean ss_hostile_run(const SsHostileOptions *options, SsLog *log, int listene
     run->log = log;
     run->wake = -1;
     run->announced = ss_scenario_new("hostile");
-    run->refused = g_hash_table_new(g_str_hash, g_str_equal);
+    run->tally = ss_hostile_tally_new();
     g_mutex_init(&run->mutex);
     good = prepare(run, listener, &reason);
     if (good) {
@@ -491,13 +407,13 @@ gboolean ss_hostile_run(const SsHostileOptions *options, SsLog *log, int listene
         (void)close(run->wake);
     }
     ss_scenario_free(run->announced);
-    g_hash_table_unref(run->refused);
     g_mutex_clear(&run->mutex);
     if (!good) {
         g_propagate_prefixed_error(error, g_steal_pointer(&reason),
                                    "Hostile run failed: seed=%" G_GUINT64_FORMAT
                                    ", message=%" G_GUINT64_FORMAT ": ",
-                                   options->seed, run->sent);
+                                   options->seed, run->tally->sent);
     }
+    ss_hostile_tally_free(run->tally);
     return good;
 }
