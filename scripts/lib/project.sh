@@ -12,6 +12,12 @@ built_qemu() {
     qemu=$("$root/scripts/build-qemu" "$@") || exit 1
 }
 
+# built_sanitized_qemu [OPTION...]: sets qemu_sanitized to the one with the sanitizers.
+qemu_sanitized=
+built_sanitized_qemu() {
+    qemu_sanitized=$("$root/scripts/build-qemu" --sanitize "$@") || exit 1
+}
+
 # lock_build NAME: one at a time works in build/NAME; the lock ends with this script.
 lock_build() {
     local fd
@@ -28,13 +34,14 @@ lock_build() {
 configure_build() {
     local directory=$build_root/$1 compiler=$2
     shift 2
+    set -- "$@" -Dqemu_prefix="$qemu" -Dqemu_sanitized="$qemu_sanitized"
     if [ -f "$directory/build.ninja" ] &&
-        meson configure "$directory" "$@" -Dqemu_prefix="$qemu" &&
+        meson configure "$directory" "$@" &&
         ninja -C "$directory" build.ninja; then
         return
     fi
     rm -rf "$directory"
-    CC=$compiler meson setup "$directory" "$root" "$@" -Dqemu_prefix="$qemu"
+    CC=$compiler meson setup "$directory" "$root" "$@"
 }
 
 # The session daemon belongs to all who use it at the same time: each holds the lock shared, and

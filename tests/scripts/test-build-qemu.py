@@ -42,10 +42,40 @@ build qemu-system-x86_64: qemu ../qemu/toy-qemu
 build subprojects/libvhost-user/o.o: cc ../qemu/subprojects/libvhost-user/libvhost-user.c
 build subprojects/libvhost-user/libvhost-user.a: ar subprojects/libvhost-user/o.o
 build trace/trace-events-all: copy ../qemu/trace-events
+build tests/qtest/vhost-user-shmem-test: copy ../qemu/tests/qtest/vhost-user-shmem-test.c
 END
+'''
+# Instead of the last lines of it: trace-events-all tells what was asked of the build.
+TELLING = r'''rule tell
+  command = echo "$in $ARGS" > $out
+rule join
+  command = cat $in > $out
+build util.p/generated_trace_trace-ust-all.c.o: tell ../qemu/trace-events
+ ARGS = -fsanitize=address
+build util.p/other.c.o: tell ../qemu/trace-events
+ ARGS = -fsanitize=address
+build trace/trace-events-all: join options util.p/generated_trace_trace-ust-all.c.o $
+  util.p/other.c.o
+END
+echo "$*" > options
 '''
 TOY_QEMU = '''#!/bin/sh
 [ "$1" != -device ] || echo 'name "pcie-root-port", bus PCI'
+'''
+SERIES_TEST = '''From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001
+From: A Developer <dev@shmemscope.example>
+Date: Thu, 1 Jan 2026 00:00:00 +0000
+Subject: [PATCH] tests/qtest: Add a test
+
+---
+diff --git a/tests/qtest/vhost-user-shmem-test.c b/tests/qtest/vhost-user-shmem-test.c
+new file mode 100644
+--- /dev/null
++++ b/tests/qtest/vhost-user-shmem-test.c
+@@ -0,0 +1 @@
++/* test */
+--
+2.39.5
 '''
 PATCH = '''From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001
 From: A Developer <dev@shmemscope.example>
@@ -174,6 +204,35 @@ class BuildTest(unittest.TestCase):
         self.assertIn('already built', said)
         self.assertNotIn('compiling', said)
         self.assertEqual([e for e in os.listdir(self.cache) if e.startswith('tmp.')], [])
+
+    def test_tests_of_the_series(self):
+        plain, _ = self.built()
+        write(f'{self.series}/0001-test.patch', SERIES_TEST)
+        write(f'{self.series}/series', '0001-test.patch\n')
+        entry, said = self.built()
+        self.assertIn("compiling QEMU's tests of the series", said)
+        with open(f'{entry}/tests/vhost-user-shmem-test', encoding='utf-8') as test:
+            self.assertEqual(test.read(), '/* test */\n')
+        self.assertFalse(os.path.exists(f'{plain}/tests'))
+
+    def test_sanitize(self):
+        write(f'{self.source}/configure',
+              CONFIGURE.replace('@SLOW@', 'true.sh').split('build trace/trace-events-all')[0] +
+              TELLING, 0o755)
+        told = {}
+        for options in ((), ('--sanitize',)):
+            entry, _ = self.built(*options)
+            with open(f'{entry}/trace-events-all', encoding='utf-8') as stream:
+                told[options] = stream.read().splitlines()
+            self.assertEqual(self.build('--print-path', *options).stdout.strip(), entry)
+        plain, sanitized = told.values()
+        for option in ('--enable-asan', '--enable-ubsan'):
+            self.assertNotIn(option, plain[0].split())
+            self.assertIn(option, sanitized[0].split())
+        compiled = '../qemu/trace-events -fsanitize=address'
+        self.assertEqual(plain[1:], [compiled, compiled])
+        # The providers' file is spared, and no other.
+        self.assertEqual(sanitized[1:], [f'{compiled} -fno-sanitize=all', compiled])
 
     def test_each_input_makes_another_entry(self):
         entries = [self.built()[0]]
