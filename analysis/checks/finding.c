@@ -195,22 +195,52 @@ static guint indent_of(const SsStep *step, guint *depth)
     }
 }
 
-void ss_finding_take_journal(SsFinding *finding, const SsDevice *device, gint64 from_ns,
-                             gint64 to_ns, guint64 kinds)
+/* A step, and which of the devices it is of. */
+typedef struct Told {
+    SsStep step;
+    const SsDevice *device; /* weak */
+} Told;
+
+static void choose(GArray *chosen, const SsDevice *device, gint64 from_ns, gint64 to_ns,
+                   guint64 kinds)
 {
     guint64 next = device->journal_next;
     guint64 first = next > SS_JOURNAL_STEPS ? next - SS_JOURNAL_STEPS : 0;
-    guint depth = 0;
-    g_autoptr(GArray) chosen = g_array_new(FALSE, FALSE, sizeof(SsStep));
     for (guint64 i = first; i < next; i++) {
         const SsStep *step = &device->journal[i % SS_JOURNAL_STEPS];
         if (step->ns >= from_ns && step->ns <= to_ns && (kinds & SS_STEP_BIT(step->kind))) {
-            g_array_append_val(chosen, *step);
+            Told told = { .step = *step, .device = device };
+            g_array_append_val(chosen, told);
         }
     }
+}
+
+static gint by_time(gconstpointer a, gconstpointer b)
+{
+    gint64 ta = ((const Told *)a)->step.ns;
+    gint64 tb = ((const Told *)b)->step.ns;
+    return ta < tb ? -1 : ta > tb;
+}
+
+/* With `named`, each step says whose it is. */
+static char *told_text(const Told *told, bool named)
+{
+    char *text = step_text(&told->step);
+    if (!named) {
+        return text;
+    }
+    g_autofree char *plain = text;
+    g_autofree char *device = ss_device_label(told->device, SS_WITNESS_DEVICE_COLUMNS);
+    return g_strdup_printf("%s: %s", device, plain);
+}
+
+static void take(SsFinding *finding, const GArray *chosen, bool named)
+{
+    guint depth = 0;
     guint left_out = chosen->len > MAX_WITNESS ? chosen->len - MAX_WITNESS : 0;
     for (guint i = 0; i < chosen->len; i++) {
-        const SsStep *step = &g_array_index(chosen, SsStep, i);
+        const Told *told = &g_array_index(chosen, Told, i);
+        const SsStep *step = &told->step;
         guint indent = indent_of(step, &depth);
         indent = MIN(indent, 3);
         if (left_out && i >= MAX_WITNESS / 2 && i < MAX_WITNESS / 2 + left_out) {
@@ -221,6 +251,25 @@ void ss_finding_take_journal(SsFinding *finding, const SsDevice *device, gint64 
             continue;
         }
         ss_finding_add_witness(finding, step->ns, step->kind == SS_STEP_REQUEST, indent,
-                               step_text(step));
+                               told_text(told, named));
     }
+}
+
+void ss_finding_take_journal(SsFinding *finding, const SsDevice *device, gint64 from_ns,
+                             gint64 to_ns, guint64 kinds)
+{
+    g_autoptr(GArray) chosen = g_array_new(FALSE, FALSE, sizeof(Told));
+    choose(chosen, device, from_ns, to_ns, kinds);
+    take(finding, chosen, false);
+}
+
+void ss_finding_take_journals(SsFinding *finding, const SsDevice *device, const SsDevice *other,
+                              gint64 from_ns, gint64 to_ns, guint64 kinds, guint64 other_kinds)
+{
+    g_autoptr(GArray) chosen = g_array_new(FALSE, FALSE, sizeof(Told));
+    /* Of two steps at the same time the cause, which is the other's, comes first. */
+    choose(chosen, other, from_ns, to_ns, other_kinds);
+    choose(chosen, device, from_ns, to_ns, kinds);
+    g_array_sort(chosen, by_time);
+    take(finding, chosen, true);
 }

@@ -67,4 +67,10 @@ void ss_finding_add_witness(SsFinding *finding, gint64 ns, bool backend, guint i
  * (bit SsStepKind) as the witness. Of a long one the middle is left out. */
 void ss_finding_take_journal(SsFinding *finding, const SsDevice *device, gint64 from_ns,
                              gint64 to_ns, guint64 kinds);
+/* The same of two devices: what the one waits for is inside of what the other caused. Each
+ * step says whose it is. */
+void ss_finding_take_journals(SsFinding *finding, const SsDevice *device, const SsDevice *other,
+                              gint64 from_ns, gint64 to_ns, guint64 kinds, guint64 other_kinds);
+/* Columns of a device's name before a step of its own. */
+#define SS_WITNESS_DEVICE_COLUMNS 12
 #define SS_STEP_BIT(kind) (G_GUINT64_CONSTANT(1) << (kind))

@@ -21,6 +21,28 @@
      SS_STEP_BIT(SS_STEP_START_BEGIN) | SS_STEP_BIT(SS_STEP_STOP_BEGIN) | \
      SS_STEP_BIT(SS_STEP_RESET_BEGIN) | SS_STEP_BIT(SS_STEP_UNREALIZE_BEGIN))
 
+/* Of the device that caused it all, when that is another one than the one waited for. */
+#define CAUSE_KINDS \
+    (KINDS & ~(SS_STEP_BIT(SS_STEP_FRONTEND_REQUEST) | SS_STEP_BIT(SS_STEP_WAIT_BEGIN)))
+
+/* The other device inside of whose request, start, stop or reset QEMU waits; or NULL. */
+static const SsDevice *cause_of(const SsWait *wait)
+{
+    for (guint i = 0; i < wait->n_contexts; i++) {
+        if (wait->contexts[i].device && wait->contexts[i].device != wait->device) {
+            return wait->contexts[i].device;
+        }
+    }
+    return NULL;
+}
+
+/* "back-end", or whose it is when two devices play a part. */
+static char *backend_text(const SsDevice *device, bool named)
+{
+    g_autofree char *name = ss_device_label(device, SS_WITNESS_DEVICE_COLUMNS);
+    return named ? g_strdup_printf("back-end of %s", name) : g_strdup("back-end");
+}
+
 /* The message that is next to be read: its number follows that of the last one, when the
  * recording knows of one. */
 static char *unread_text(const SsEdge *edge)
@@ -33,9 +55,10 @@ static char *unread_text(const SsEdge *edge)
     return g_strdup_printf("%s #%" G_GUINT64_FORMAT, request, device->last_seq + 1);
 }
 
-static void state_edge(SsFinding *finding, const SsEdge *edge)
+static void state_edge(SsFinding *finding, const SsEdge *edge, bool named)
 {
     g_autofree char *thread = ss_thread_text(edge->thread);
+    g_autofree char *backend = backend_text(edge->device, named);
     g_autofree char *request = NULL;
     switch (edge->kind) {
     case SS_EDGE_MAIN_REPLY:
@@ -43,14 +66,14 @@ static void state_edge(SsFinding *finding, const SsEdge *edge)
         break;
     case SS_EDGE_UNREAD:
         request = unread_text(edge);
-        ss_finding_state(finding, "back-end",
+        ss_finding_state(finding, backend,
                          g_strdup_printf("waits for the reply to %s, which lies unread in "
                                          "QEMU's socket",
                                          request));
         break;
     case SS_EDGE_UNANSWERED:
         request = ss_backend_request_text(edge->exchange->request);
-        ss_finding_state(finding, "back-end",
+        ss_finding_state(finding, backend,
                          g_strdup_printf("waits for the reply to %s #%" G_GUINT64_FORMAT
                                          ", which QEMU has read and not answered",
                                          request, edge->exchange->seq));
@@ -94,22 +117,31 @@ static gint64 story_begin(const SsWait *wait)
 
 static void take_witness(SsFinding *finding, const SsWait *wait, const GArray *cycle)
 {
-    ss_finding_take_journal(finding, wait->device, story_begin(wait), wait->spoke_ns, KINDS);
+    const SsDevice *cause = cause_of(wait);
+    g_autofree char *name = ss_device_label(wait->device, SS_WITNESS_DEVICE_COLUMNS);
+    g_autofree char *whose = cause ? g_strdup_printf("%s: ", name) : g_strdup("");
+    if (cause) {
+        ss_finding_take_journals(finding, wait->device, cause, story_begin(wait), wait->spoke_ns,
+                                 KINDS, CAUSE_KINDS);
+    } else {
+        ss_finding_take_journal(finding, wait->device, story_begin(wait), wait->spoke_ns, KINDS);
+    }
     for (guint i = 0; i < cycle->len; i++) {
         const SsEdge *edge = &g_array_index(cycle, SsEdge, i);
         if (edge->kind == SS_EDGE_UNREAD) {
             g_autofree char *request = unread_text(edge);
             ss_finding_add_witness(finding, wait->first_spoke_ns, true, 0,
-                                   g_strdup_printf("%s unread", request));
+                                   g_strdup_printf("%s%s unread", whose, request));
         }
     }
     guint indent = 0; /* it stands in the innermost of all that was told */
     for (guint i = 0; i < finding->witness->len; i++) {
         indent = MAX(indent, ((const SsWitness *)g_ptr_array_index(finding->witness, i))->indent);
     }
-    ss_finding_add_witness(finding, wait->spoke_ns, false, indent,
-                           g_strdup_printf("...waits for %.1f s", (double)wait->waited_ms / 1000));
-    ss_finding_add_witness(finding, wait->spoke_ns, true, 0, g_strdup("...waits"));
+    ss_finding_add_witness(
+        finding, wait->spoke_ns, false, indent,
+        g_strdup_printf("%s...waits for %.1f s", whose, (double)wait->waited_ms / 1000));
+    ss_finding_add_witness(finding, wait->spoke_ns, true, 0, g_strdup_printf("%s...waits", whose));
 }
 
 static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, SsThread *thread,
@@ -136,7 +168,7 @@ static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, Ss
     finding->first_ns = story_begin(wait);
     finding->duration_ns = (gint64)wait->waited_ms * SS_NS_PER_MS;
     for (guint i = 0; i < cycle->len; i++) {
-        state_edge(finding, &g_array_index(cycle, SsEdge, i));
+        state_edge(finding, &g_array_index(cycle, SsEdge, i), cause_of(wait) != NULL);
     }
     if (!finding->condition) {
         finding->condition = g_strdup("not visible from QEMU alone: that the back-end's thread "

@@ -5,26 +5,41 @@
 
 #include "analysis/report/names.h"
 
-static char *context_text(const SsContext *context)
+/* " of the device", or " of device dev1" when it is not the one that is waited for: the
+ * commit of one device's request tells every back-end of the VM. */
+static char *owner_text(const SsContext *context, const SsWait *wait, const char *own)
 {
+    const SsDevice *device = context->device;
+    if (!device || device == wait->device) {
+        return g_strdup(own);
+    }
+    g_autofree char *name = ss_device_text(device->id, device->chardev, device->dev, device->vdev);
+    return g_strdup_printf(" of device %s", name);
+}
+
+static char *context_text(const SsContext *context, const SsWait *wait)
+{
+    bool exchange = context->kind == SS_CONTEXT_DISPATCH || context->kind == SS_CONTEXT_COMMIT;
     g_autofree char *request = ss_backend_request_text(context->request);
+    g_autofree char *owner = owner_text(context, wait, exchange ? "" : " of the device");
     switch (context->kind) {
     case SS_CONTEXT_DISPATCH:
-        return g_strdup_printf("the dispatch of %s #%" G_GUINT64_FORMAT, request, context->seq);
+        return g_strdup_printf("the dispatch of %s #%" G_GUINT64_FORMAT "%s", request, context->seq,
+                               owner);
     case SS_CONTEXT_COMMIT:
         if (!context->seq) {
             return g_strdup("a memory commit");
         }
-        return g_strdup_printf("the %scommit of %s #%" G_GUINT64_FORMAT,
-                               context->deferred ? "deferred " : "", request, context->seq);
+        return g_strdup_printf("the %scommit of %s #%" G_GUINT64_FORMAT "%s",
+                               context->deferred ? "deferred " : "", request, context->seq, owner);
     case SS_CONTEXT_START:
-        return g_strdup("the start of the device");
+        return g_strdup_printf("the start%s", owner);
     case SS_CONTEXT_STOP:
-        return g_strdup("the stop of the device");
+        return g_strdup_printf("the stop%s", owner);
     case SS_CONTEXT_RESET:
-        return g_strdup("the reset of the device");
+        return g_strdup_printf("the reset%s", owner);
     case SS_CONTEXT_UNREALIZE:
-        return g_strdup("the unplug of the device");
+        return g_strdup_printf("the unplug%s", owner);
     }
     return g_strdup("something unknown");
 }
@@ -44,7 +59,7 @@ char *ss_wait_inside_text(const SsWait *wait)
         if (context->kind == SS_CONTEXT_DISPATCH && said) {
             continue;
         }
-        g_autofree char *inside = context_text(context);
+        g_autofree char *inside = context_text(context, wait);
         g_string_append_printf(text, "%s inside %s", said ? "," : ", sent", inside);
         said++;
     }

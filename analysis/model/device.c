@@ -67,6 +67,19 @@ static void repoint(GHashTable *mappings, SsDevice *from, SsDevice *to)
     }
 }
 
+static void repoint_descriptors(GHashTable *fds, const SsDevice *from, SsDevice *to)
+{
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, fds);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        SsDescriptor *descriptor = value;
+        if (descriptor->device == from) {
+            descriptor->device = to;
+        }
+    }
+}
+
 static void add_counts(SsCounts *to, const SsCounts *from)
 {
     /* What is told by a VirtIODevice alone. */
@@ -86,6 +99,7 @@ static void absorb(SsDevice *device, SsDevice *by_vdev)
     by_vdev->absorbed = true;
     repoint(process->mappings, by_vdev, device);
     repoint(process->closing, by_vdev, device);
+    repoint_descriptors(process->fds, by_vdev, device);
     g_array_append_vals(device->regions, by_vdev->regions->data, by_vdev->regions->len);
     add_counts(&device->counts, &by_vdev->counts);
     device->live_mappings += by_vdev->live_mappings;

@@ -35,13 +35,6 @@ typedef struct SsNotice {
 typedef struct SsModel SsModel;
 typedef void (*SsNoticeFunc)(SsModel *model, const SsNotice *notice, gpointer user_data);
 
-typedef struct SsWaitKind {
-    SsSpan span;
-    guint64 spoke; /* waits that spoke up */
-} SsWaitKind;
-
-#define SS_MAX_REQUEST 64
-
 struct SsModel {
     GPtrArray *traces;       /* owned SsTraceInfo */
     GPtrArray *processes;    /* owned SsProcess, in order of birth */

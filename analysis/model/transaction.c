@@ -185,6 +185,11 @@ static void end_assumed(SsProcess *process, const SsDevice *device)
     }
 }
 
+static guint kind_of(guint32 request)
+{
+    return request < SS_MAX_REQUEST ? request : 0;
+}
+
 static void wait_lasts(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
 {
     const SsEventPayload *u = &event->u;
@@ -216,7 +221,8 @@ static void wait_lasts(SsModel *model, SsProcess *process, SsThread *thread, con
     SsWait *wait = &waiter->wait;
     if (!wait->first_spoke_ns) {
         wait->first_spoke_ns = event->ns;
-        model->waits[request < SS_MAX_REQUEST ? request : 0].spoke++;
+        model->waits[kind_of(request)].spoke++;
+        device->waits[kind_of(request)].spoke++;
     }
     wait->spoke_ns = event->ns;
     wait->waited_ms = waited;
@@ -251,8 +257,8 @@ static void wait_ended(SsModel *model, SsProcess *process, SsThread *thread, con
     wait->end_ns = event->ns;
     wait->ret = u->vhost_user_reply_read.ret;
     wait->unread_at_end = u->vhost_user_reply_read.unread;
-    ss_span_add(&model->waits[request < SS_MAX_REQUEST ? request : 0].span,
-                wait->end_ns - wait->begin_ns);
+    ss_span_add(&model->waits[kind_of(request)].span, wait->end_ns - wait->begin_ns);
+    ss_span_add(&device->waits[kind_of(request)].span, wait->end_ns - wait->begin_ns);
     ss_model_tell(model, &(SsNotice){ .kind = SS_NOTICE_WAIT_ENDED,
                                       .ns = event->ns,
                                       .since_ns = wait->begin_ns,

@@ -56,6 +56,14 @@ typedef struct SsSpan {
     gint64 max_ns;
 } SsSpan;
 
+/* Ended waits for replies of one kind. */
+typedef struct SsWaitKind {
+    SsSpan span;
+    guint64 spoke; /* waits that spoke up */
+} SsWaitKind;
+
+#define SS_MAX_REQUEST 64
+
 typedef struct SsCounts {
     guint64 mappings_created, mappings_visible, mappings_removed, mappings_finalized;
     guint64 fds_received, fds_duplicated, fds_closed, fds_close_failed, fds_implied_closed;
@@ -170,7 +178,8 @@ struct SsDevice {
     SsStep journal[SS_JOURNAL_STEPS];
     guint64 journal_next;
     SsCounts counts;
-    guint live_mappings; /* added and not removed */
+    SsWaitKind waits[SS_MAX_REQUEST]; /* by VhostUserRequest; 0: any other */
+    guint live_mappings;              /* added and not removed */
 };
 
 typedef enum SsDescriptorRole {

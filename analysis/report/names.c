@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Numbers of the vhost-user specification, sections "Front-end message types" and
- * "Back-end message types".
+ * "Back-end message types"; and devices by what is known of them.
  */
 #include "analysis/report/names.h"
 
@@ -86,4 +86,15 @@ char *ss_frontend_request_text(guint32 request)
 {
     const char *name = ss_frontend_request_name(request);
     return name ? g_strdup(name) : g_strdup_printf("request %u", request);
+}
+
+char *ss_device_text(const char *id, const char *chardev, guint64 dev, guint64 vdev)
+{
+    if (*id) {
+        return g_strdup(id);
+    }
+    if (*chardev) {
+        return g_strdup_printf("chardev %s", chardev);
+    }
+    return g_strdup_printf("0x%" G_GINT64_MODIFIER "x", vdev ? vdev : dev);
 }

@@ -201,17 +201,6 @@ char *ss_process_text(const char *vm, const char *name, gint32 pid)
                : g_strdup_printf("%s %d", program, pid);
 }
 
-char *ss_device_text(const char *id, const char *chardev, guint64 dev, guint64 vdev)
-{
-    if (*id) {
-        return g_strdup(id);
-    }
-    if (*chardev) {
-        return g_strdup_printf("chardev %s", chardev);
-    }
-    return g_strdup_printf("0x%" G_GINT64_MODIFIER "x", vdev ? vdev : dev);
-}
-
 char *ss_fd_purpose_text(const SsDescriptor *descriptor)
 {
     if (descriptor->role == SS_FD_RECEIVED) {

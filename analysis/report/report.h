@@ -8,7 +8,7 @@
 
 #include "analysis/checks/check.h"
 
-#define SS_SCHEMA_VERSION "1.0"
+#define SS_SCHEMA_VERSION "1.1"
 
 typedef struct SsReport {
     const SsModel *model;   /* weak; finished */
@@ -72,7 +72,5 @@ GPtrArray *ss_reasons(const SsCounts *counts); /* const char * */
 char *ss_mapping_state_text(const SsMapping *mapping);
 /* "web-17 (qemu-system-x86 4242)"; the caller frees it. */
 char *ss_process_text(const char *vm, const char *name, gint32 pid);
-/* The device's id, or what else is known of it. */
-char *ss_device_text(const char *id, const char *chardev, guint64 dev, guint64 vdev);
 /* "MAP #3"-like: what the descriptor is for. */
 char *ss_fd_purpose_text(const SsDescriptor *descriptor);

@@ -7,6 +7,9 @@
 #include "analysis/report/names.h"
 #include "analysis/report/report.h"
 
+/* Of a device's name in running text. */
+#define NAME_COLUMNS 48
+
 static double since_begin(const SsReport *report, gint64 ns)
 {
     return (double)(ns - report->model->begin_ns) / SS_NS_PER_S;
@@ -16,12 +19,6 @@ static void add_process(GString *out, const SsProcess *process)
 {
     g_autofree char *text = ss_process_text(process->vm, process->name, process->pid);
     ss_text_wrap(out, 0, 2, text);
-}
-
-static char *device_name(const SsDevice *device)
-{
-    return device ? ss_device_text(device->id, device->chardev, device->dev, device->vdev)
-                  : g_strdup("?");
 }
 
 static void row(GString *out, const char *const *cells, const guint *columns)
@@ -61,7 +58,7 @@ char *ss_mappings_text(const SsReport *report)
             columns);
         for (guint i = 0; i < mappings->len; i++) {
             const SsMapping *mapping = g_ptr_array_index(mappings, i);
-            g_autofree char *device = device_name(mapping->device);
+            g_autofree char *device = ss_device_label(mapping->device, columns[0]);
             g_autofree char *region = g_strdup_printf("%u", mapping->shmid);
             g_autofree char *range =
                 g_strdup_printf("0x%" G_GINT64_MODIFIER "x+0x%" G_GINT64_MODIFIER "x",
@@ -107,7 +104,7 @@ char *ss_fds_text(const SsReport *report)
                                          : g_strdup("?");
             g_autofree char *since =
                 g_strdup_printf("%.3f", since_begin(report, descriptor->birth_ns));
-            g_autofree char *device = device_name(descriptor->device);
+            g_autofree char *device = ss_device_label(descriptor->device, columns[3]);
             g_autofree char *purpose = ss_fd_purpose_text(descriptor);
             row(out, (const char *const[]){ number, inode, since, device, purpose, NULL }, columns);
         }
@@ -123,13 +120,16 @@ static void add_open_wait(const SsReport *report, GString *out, const SsThread *
     g_autofree char *who = ss_thread_text(thread);
     GString *text = g_string_new(NULL);
     const SsWait *wait = &thread->wait;
+    g_autofree char *device =
+        ss_device_label(thread->waiting ? wait->device : thread->reading, NAME_COLUMNS);
     if (!thread->waiting) {
-        g_string_append_printf(text, "reads a message of the back-end channel since %.3f s",
-                               since_begin(report, thread->reading_ns));
+        g_string_append_printf(text,
+                               "reads a message of the back-end channel of device %s since %.3f s",
+                               device, since_begin(report, thread->reading_ns));
     } else {
         g_autofree char *request = ss_frontend_request_text(wait->request);
-        g_string_append_printf(text, "waits for the reply to %s since %.3f s", request,
-                               since_begin(report, wait->begin_ns));
+        g_string_append_printf(text, "waits for the reply to %s of device %s since %.3f s", request,
+                               device, since_begin(report, wait->begin_ns));
         if (wait->spoke_ns) {
             g_string_append_printf(text, ", spoke up after %.1f s", (double)wait->waited_ms / 1000);
         } else {
@@ -145,9 +145,79 @@ static void add_open_wait(const SsReport *report, GString *out, const SsThread *
     g_string_free(text, TRUE);
 }
 
+static bool any_wait(const SsWaitKind *kinds)
+{
+    for (guint i = 0; i < SS_MAX_REQUEST; i++) {
+        if (kinds[i].span.count || kinds[i].spoke) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const guint wait_columns[] = { 22, 10, 12, 12, 9 };
+
+static void add_wait_kinds(GString *out, const SsWaitKind *kinds)
+{
+    row(out, (const char *const[]){ "reply to", "count", "mean", "longest", "spoke up", NULL },
+        wait_columns);
+    for (guint i = 0; i < SS_MAX_REQUEST; i++) {
+        const SsWaitKind *kind = &kinds[i];
+        if (!kind->span.count && !kind->spoke) {
+            continue;
+        }
+        g_autofree char *request = i ? ss_frontend_request_text(i) : g_strdup("other requests");
+        g_autofree char *count = g_strdup_printf("%" G_GUINT64_FORMAT, kind->span.count);
+        g_autofree char *mean =
+            ss_duration_text(kind->span.count ? kind->span.sum_ns / (gint64)kind->span.count : 0);
+        g_autofree char *longest = ss_duration_text(kind->span.max_ns);
+        g_autofree char *spoke = g_strdup_printf("%" G_GUINT64_FORMAT, kind->spoke);
+        row(out, (const char *const[]){ request, count, mean, longest, spoke, NULL }, wait_columns);
+    }
+}
+
+/* The devices whose back-ends were waited for; the caller unrefs the array. */
+static GPtrArray *awaited_devices(const SsModel *model)
+{
+    GPtrArray *awaited = g_ptr_array_new();
+    for (guint p = 0; p < model->processes->len; p++) {
+        const SsProcess *process = g_ptr_array_index(model->processes, p);
+        for (guint d = 0; d < process->devices->len; d++) {
+            SsDevice *device = g_ptr_array_index(process->devices, d);
+            if (any_wait(device->waits)) {
+                g_ptr_array_add(awaited, device);
+            }
+        }
+    }
+    return awaited;
+}
+
+/* One table, or one for each device when there are several. */
+static void add_ended_waits(const SsReport *report, GString *out)
+{
+    g_autoptr(GPtrArray) awaited = awaited_devices(report->model);
+    g_autoptr(GPtrArray) undecided = ss_listing_undecided(report, SS_LISTING_WAITS);
+    if (awaited->len < 2) {
+        g_string_append(out, "\nWaits that ended\n");
+        add_wait_kinds(out, report->model->waits);
+    }
+    for (guint i = 0; i < awaited->len && awaited->len > 1; i++) {
+        const SsDevice *device = g_ptr_array_index(awaited, i);
+        const SsProcess *process = device->process;
+        g_autofree char *who = ss_process_text(process->vm, process->name, process->pid);
+        g_autofree char *name = ss_device_label(device, NAME_COLUMNS);
+        g_autofree char *heading = g_strdup_printf("Waits that ended, %s, device %s", who, name);
+        g_string_append_c(out, '\n');
+        ss_text_wrap(out, 0, 2, heading);
+        add_wait_kinds(out, device->waits);
+    }
+    if (!any_wait(report->model->waits) && undecided->len) {
+        row(out, (const char *const[]){ "?", "?", "?", "?", "?", NULL }, wait_columns);
+    }
+}
+
 char *ss_waits_text(const SsReport *report)
 {
-    static const guint columns[] = { 22, 10, 12, 12, 9 };
     GString *out = g_string_new(NULL);
     for (guint p = 0; p < report->model->processes->len; p++) {
         const SsProcess *process = g_ptr_array_index(report->model->processes, p);
@@ -161,26 +231,6 @@ char *ss_waits_text(const SsReport *report)
     }
     add_unknown(report, out, SS_LISTING_WAITS, "Nothing waits at the end of what was read.\n",
                 "No open wait was told of; whether there is one is not known.\n");
-    g_string_append(out, "\nWaits that ended\n");
-    row(out, (const char *const[]){ "reply to", "count", "mean", "longest", "spoke up", NULL },
-        columns);
-    gsize header_end = out->len;
-    for (guint i = 0; i < SS_MAX_REQUEST; i++) {
-        const SsWaitKind *kind = &report->model->waits[i];
-        if (!kind->span.count && !kind->spoke) {
-            continue;
-        }
-        g_autofree char *request = i ? ss_frontend_request_text(i) : g_strdup("other requests");
-        g_autofree char *count = g_strdup_printf("%" G_GUINT64_FORMAT, kind->span.count);
-        g_autofree char *mean =
-            ss_duration_text(kind->span.count ? kind->span.sum_ns / (gint64)kind->span.count : 0);
-        g_autofree char *longest = ss_duration_text(kind->span.max_ns);
-        g_autofree char *spoke = g_strdup_printf("%" G_GUINT64_FORMAT, kind->spoke);
-        row(out, (const char *const[]){ request, count, mean, longest, spoke, NULL }, columns);
-    }
-    g_autoptr(GPtrArray) undecided = ss_listing_undecided(report, SS_LISTING_WAITS);
-    if (out->len == header_end && undecided->len) {
-        row(out, (const char *const[]){ "?", "?", "?", "?", "?", NULL }, columns);
-    }
+    add_ended_waits(report, out);
     return g_string_free(out, FALSE);
 }

@@ -5,6 +5,7 @@
  * "nothing found" is worth.
  */
 #include "analysis/report/layout.h"
+#include "analysis/report/names.h"
 #include "analysis/report/report.h"
 
 #define LABEL 12
@@ -13,6 +14,8 @@
 #define QEMU_COLUMNS 32
 
 #define MAX_NAME_COLUMNS 24
+/* With "device " a line of its own, when it has to be. */
+#define MAX_DEVICE_COLUMNS (SS_COLUMNS - 4 - 7)
 
 static void bold(const SsReport *report, GString *out, const char *code)
 {
@@ -28,6 +31,28 @@ static char *figure_text(const SsReport *report, const SsCounts *counts, const c
         return g_strdup("?");
     }
     return g_strdup_printf("%" G_GUINT64_FORMAT, ss_figure_value(counts, figure));
+}
+
+/* ", 3 live": what is counted up by some events and down by others. */
+static void add_alive(const SsReport *report, GString *text, const SsEventId *events, guint64 alive,
+                      const char *word)
+{
+    if (ss_events_recorded(report->model, events)) {
+        g_string_append_printf(text, ", %" G_GUINT64_FORMAT " %s", alive, word);
+    } else {
+        g_string_append_printf(text, ", ? %s", word);
+    }
+}
+
+/* "256 created, 256 visible, ..." from pairs of figure and word, NULL at the end. */
+static GString *figures(const SsReport *report, const SsCounts *counts, const char *const *pairs)
+{
+    GString *text = g_string_new(NULL);
+    for (; pairs[0]; pairs += 2) {
+        g_autofree char *value = figure_text(report, counts, pairs[0]);
+        g_string_append_printf(text, "%s%s %s", text->len ? ", " : "", value, pairs[1]);
+    }
+    return text;
 }
 
 static char *lost_text(const SsModel *model)
@@ -77,16 +102,50 @@ static void add_device(GString *out, const SsDevice *device)
     g_string_free(text, TRUE);
 }
 
+static guint count_devices(const SsModel *model)
+{
+    guint devices = 0;
+    for (guint p = 0; p < model->processes->len; p++) {
+        const SsProcess *process = g_ptr_array_index(model->processes, p);
+        for (guint d = 0; d < process->devices->len; d++) {
+            const SsDevice *device = g_ptr_array_index(process->devices, d);
+            devices += !device->absorbed;
+        }
+    }
+    return devices;
+}
+
+/* What is the device's own of the sums below. */
+static void add_device_counts(const SsReport *report, GString *out, const SsDevice *device)
+{
+    const SsCounts *counts = &device->counts;
+    g_autoptr(GString) requests = figures(
+        report, counts,
+        (const char *const[]){ "maps", "MAP", "unmaps", "UNMAP", "refused", "refused", NULL });
+    g_autoptr(GString) mappings =
+        figures(report, counts,
+                (const char *const[]){ "mappings_created", "created", "mappings_finalized",
+                                       "finalized", NULL });
+    add_alive(report, mappings, ss_live_events, device->live_mappings, "live");
+    g_autofree char *text = g_strdup_printf("%s; mappings: %s", requests->str, mappings->str);
+    ss_text_labelled(out, LABEL, "", text);
+}
+
 static void add_processes(const SsReport *report, GString *out)
 {
+    bool several = count_devices(report->model) > 1;
     for (guint p = 0; p < report->model->processes->len; p++) {
         const SsProcess *process = g_ptr_array_index(report->model->processes, p);
         g_autofree char *text = ss_process_text(process->vm, process->name, process->pid);
         ss_text_labelled(out, LABEL, "vm", text);
         for (guint d = 0; d < process->devices->len; d++) {
             const SsDevice *device = g_ptr_array_index(process->devices, d);
-            if (!device->absorbed) {
-                add_device(out, device);
+            if (device->absorbed) {
+                continue;
+            }
+            add_device(out, device);
+            if (several) {
+                add_device_counts(report, out, device);
             }
         }
     }
@@ -113,28 +172,6 @@ static guint64 count_open_fds(const SsModel *model)
         open += g_hash_table_size(process->fds);
     }
     return open;
-}
-
-/* ", 3 live": what is counted up by some events and down by others. */
-static void add_alive(const SsReport *report, GString *text, const SsEventId *events, guint64 alive,
-                      const char *word)
-{
-    if (ss_events_recorded(report->model, events)) {
-        g_string_append_printf(text, ", %" G_GUINT64_FORMAT " %s", alive, word);
-    } else {
-        g_string_append_printf(text, ", ? %s", word);
-    }
-}
-
-/* "256 created, 256 visible, ..." from pairs of figure and word, NULL at the end. */
-static GString *figures(const SsReport *report, const SsCounts *counts, const char *const *pairs)
-{
-    GString *text = g_string_new(NULL);
-    for (; pairs[0]; pairs += 2) {
-        g_autofree char *value = figure_text(report, counts, pairs[0]);
-        g_string_append_printf(text, "%s%s %s", text->len ? ", " : "", value, pairs[1]);
-    }
-    return text;
 }
 
 static void add_refusals(const SsReport *report, GString *out)
@@ -257,10 +294,10 @@ static void add_part(GString *out, guint *at, const char *text)
     }
 }
 
-static char *short_name(const char *name)
+static char *short_name(const char *name, guint columns)
 {
     GString *text = g_string_new(NULL);
-    ss_text_cell(text, name, MAX_NAME_COLUMNS, false);
+    ss_text_cell(text, name, columns, false);
     return g_string_free(text, FALSE);
 }
 
@@ -272,15 +309,15 @@ static void add_heading(const SsReport *report, GString *out, const SsFinding *f
     g_string_append_printf(out, "%s %s", finding->title, certainty);
     bold(report, out, "\033[0m");
     if (finding->has_process) {
-        g_autofree char *vm = short_name(finding->vm);
-        g_autofree char *name = short_name(finding->process_name);
+        g_autofree char *vm = short_name(finding->vm, MAX_NAME_COLUMNS);
+        g_autofree char *name = short_name(finding->process_name, MAX_NAME_COLUMNS);
         g_autofree char *process = ss_process_text(vm, name, finding->pid);
         add_part(out, &at, process);
     }
     if (finding->has_device) {
         g_autofree char *full =
             ss_device_text(finding->device_id, finding->chardev, finding->dev, finding->vdev);
-        g_autofree char *name = short_name(full);
+        g_autofree char *name = short_name(full, MAX_DEVICE_COLUMNS);
         g_autofree char *device = g_strdup_printf("device %s", name);
         add_part(out, &at, device);
     }

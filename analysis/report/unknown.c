@@ -23,7 +23,9 @@ static const Listing listings[] = {
                          SS_NEEDS(FD) | SS_NEEDS(MAPPING) | SS_NEEDS(BACKEND_REQUEST) |
                              SS_NEEDS(DEVICE),
                          false },
-    [SS_LISTING_WAITS] = { "waits", SS_NEEDS(WAIT) | SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(DISPATCH),
+    [SS_LISTING_WAITS] = { "waits",
+                           SS_NEEDS(WAIT) | SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(DISPATCH) |
+                               SS_NEEDS(DEVICE),
                            true },
 };
 
