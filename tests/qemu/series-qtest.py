@@ -1,0 +1,61 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The qtest that the series brings to QEMU, run on the QEMU it was built with.
+
+usage: series-qtest.py ENTRY
+ENTRY is a directory printed by scripts/build-qemu. Each test must run and pass.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+
+TIMEOUT_S = 300
+SANITIZERS = {"ASAN_OPTIONS": "halt_on_error=1:abort_on_error=1:detect_leaks=1",
+              "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1"}
+
+
+def complaints(output, status):
+    """What is wrong with a run that printed this, a line each. TAP: "1..N", "ok N", "not ok N"."""
+    wrong = [line for line in output.splitlines()
+             if re.match(r"not ok|Bail out", line) or re.match(r"ok .*# *(SKIP|TODO)", line)]
+    planned = sum(int(plan) for plan in re.findall(r"^1\.\.(\d+)", output, re.MULTILINE))
+    passed = len(re.findall(r"^ok ", output, re.MULTILINE))
+    if planned == 0:
+        wrong.append("no test was planned")
+    if passed != planned:
+        wrong.append(f"{passed} of {planned} tests passed")
+    if status != 0:
+        wrong.append(f"exit status {status}")
+    wrong += re.findall(r"ERROR: \w+Sanitizer.*|runtime error:.*", output)
+    return wrong
+
+
+def main():
+    entry = os.path.abspath(sys.argv[1])
+    with tempfile.TemporaryDirectory(prefix="ss-qtest-") as directory, \
+            subprocess.Popen([f"{entry}/tests/vhost-user-shmem-test", "--tap", "-k"],
+                             cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True, start_new_session=True,
+                             env={**os.environ, **SANITIZERS, "TMPDIR": directory,
+                                  "QTEST_QEMU_BINARY": f"{entry}/qemu-system-x86_64"}) as test:
+        try:
+            output, _ = test.communicate(timeout=TIMEOUT_S)
+        finally:
+            # A test that aborted leaves its QEMU behind.
+            try:
+                os.killpg(test.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+    print(output)
+    wrong = complaints(output, test.returncode)
+    for line in wrong:
+        print(f"series-qtest: {line}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
