@@ -36,6 +36,18 @@ class ScriptsTest(unittest.TestCase):
                 self.assertIn('--nonsense', done.stderr)
                 self.assertEqual(len(done.stderr.splitlines()), 1)
 
+    def test_check_refuses(self):
+        for arguments, reason in (
+                (('--entry',), 'option --entry needs a value'),
+                (('--suite',), 'option --suite needs a value'),
+                (('--debian',), 'option --debian needs a value'),
+                (('--debian', '11'), '--debian is 12 or 13, not "11"')):
+            with self.subTest(arguments):
+                done = run('check', *arguments)
+                self.assertEqual((done.returncode, done.stdout), (2, ''))
+                self.assertIn(reason, done.stderr)
+                self.assertEqual(len(done.stderr.splitlines()), 1)
+
     def test_scenarios(self):
         listed = run('demo', '--list').stdout.split()
         self.assertLessEqual({'healthy', 'map-pipelined', 'channel-dies', 'refusals'}, set(listed))
@@ -57,7 +69,7 @@ class ScriptsTest(unittest.TestCase):
                          '--no-install-recommends lttng-tools babeltrace2 seabios gdb')
 
     def test_nothing_missing_says_nothing(self):
-        done = run('install-packages', '--tell')
+        done = run('install-packages', '--tell', 'build', 'run', 'test')
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, '', ''))
 
 
