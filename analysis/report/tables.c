@@ -15,10 +15,19 @@ static double since_begin(const SsReport *report, gint64 ns)
     return (double)(ns - report->model->begin_ns) / SS_NS_PER_S;
 }
 
-static void add_process(GString *out, const SsProcess *process)
+/* What a process had when it ended is shown; that it has it no more is said. */
+static void add_process(const SsReport *report, GString *out, const SsProcess *process)
 {
-    g_autofree char *text = ss_process_text(process->vm, process->name, process->pid);
-    ss_text_wrap(out, 0, 2, text);
+    g_autofree char *name = ss_process_text(process->vm, process->name, process->pid);
+    GString *text = g_string_new(name);
+    if (process->end == SS_END_EXITED || process->end == SS_END_SIGNAL) {
+        g_string_append(text, ", which has ended");
+        if (process->ended_ns > report->model->begin_ns) {
+            g_string_append_printf(text, " at %.3f s", since_begin(report, process->ended_ns));
+        }
+    }
+    ss_text_wrap(out, 0, 2, text->str);
+    g_string_free(text, TRUE);
 }
 
 static void row(GString *out, const char *const *cells, const guint *columns)
@@ -51,7 +60,7 @@ char *ss_mappings_text(const SsReport *report)
         if (!mappings->len) {
             continue;
         }
-        add_process(out, process);
+        add_process(report, out, process);
         row(out,
             (const char *const[]){ "device", "reg", "range", "", "inode", "since s", "state",
                                    NULL },
@@ -93,7 +102,7 @@ char *ss_fds_text(const SsReport *report)
         if (!fds->len) {
             continue;
         }
-        add_process(out, process);
+        add_process(report, out, process);
         row(out, (const char *const[]){ "fd", "inode", "since s", "device", "what for", NULL },
             columns);
         for (guint i = 0; i < fds->len; i++) {
@@ -223,7 +232,7 @@ char *ss_waits_text(const SsReport *report)
         const SsProcess *process = g_ptr_array_index(report->model->processes, p);
         g_autoptr(GPtrArray) threads = ss_waiting_threads(process);
         if (threads->len) {
-            add_process(out, process);
+            add_process(report, out, process);
         }
         for (guint i = 0; i < threads->len; i++) {
             add_open_wait(report, out, g_ptr_array_index(threads, i));

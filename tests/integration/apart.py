@@ -147,3 +147,17 @@ def removed(trace):
             reasons = found.setdefault((pid, vdev), {})
             reasons[reason] = reasons.get(reason, 0) + 1
     return found
+
+
+def numbers_met(trace, key):
+    """Descriptor numbers that were received under both values of a field ("dev", "vpid"), as
+    babeltrace2 reads them."""
+    numbers = {}
+    for line in common.babeltrace(trace).splitlines():
+        if "qemu:vhost_user_backend_fd:" in line:
+            owner = re.search(rf"\b{key} = (\w+)", line).group(1)
+            number = re.search(r"\bfd = (\d+)", line).group(1)
+            numbers.setdefault(owner, set()).add(number)
+    if len(numbers) != 2:
+        raise HarnessError(f"{len(numbers)} values of {key} in {trace}, not two")
+    return set.intersection(*numbers.values())

@@ -56,7 +56,7 @@ class TwoDevicesTest(apart.ApartTest):
         self.assertEqual(verbs.report["counts"]["requests"], total)
         self.assertEqual(verbs.report["mappings_total"], len(LARGE) + len(SMALL))
         # Numbers of the one and of the other were the same, one after the other.
-        self.assertTrue(numbers_met(trace))
+        self.assertTrue(apart.numbers_met(trace, "dev"))
         self.assert_readable(verbs)
 
     def test_devices_without_an_id(self):
@@ -210,16 +210,6 @@ class TwoDevicesTest(apart.ApartTest):
         witness = [step["text"] for step in finding["witness"]]
         self.assertIn(f"dev{first[2:]}: SHMEM_MAP #1 0x0+0x1000", witness)
         self.assertIn(f"dev{second[2:]}: SHMEM_MAP #1 unread", witness)
-
-
-def numbers_met(trace):
-    """Descriptor numbers that both devices received at different times, by babeltrace2."""
-    numbers = {}
-    for line in common.babeltrace(trace).splitlines():
-        if "qemu:vhost_user_backend_fd:" in line:
-            dev = line.split("dev = ")[1].split(",")[0]
-            numbers.setdefault(dev, set()).add(line.split(" fd = ")[1].split(",")[0])
-    return set.intersection(*numbers.values()) if len(numbers) == 2 else set()
 
 
 if __name__ == "__main__":
