@@ -185,3 +185,10 @@ def main_thread_stack(pid):
     if not frames:
         raise HarnessError(f"gdb shows no stack of pid {pid}:\n{result.stdout}{result.stderr}")
     return frames
+
+
+def memory(pid):
+    """{name: bytes} of what /proc/PID/status says is resident, e.g. VmRSS, RssAnon."""
+    with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as status:
+        return {line.split(":")[0]: int(line.split()[1]) * 1024 for line in status
+                if line.startswith(("VmRSS", "Rss"))}
