@@ -188,14 +188,20 @@ static void connected(SsModel *model, SsDevice *device, gint64 ns)
     device->gone_ns = 0;
 }
 
+/* A device begins to be told of: what was unplugged at that address is not meant. */
+static void begin_anew(GHashTable *known, guint64 pointer)
+{
+    SsDevice *device = g_hash_table_lookup(known, &pointer);
+    if (device && device->unrealized) {
+        retire(device);
+    }
+}
+
 static void told(SsProcess *process, const SsEvent *event)
 {
     guint64 dev = event->u.vhost_user_device.dev;
     guint64 vdev = event->u.vhost_user_device.vdev;
-    SsDevice *known = dev ? g_hash_table_lookup(process->by_dev, &dev) : NULL;
-    if (known && known->unrealized) {
-        retire(known);
-    }
+    begin_anew(process->by_dev, dev);
     SsDevice *device = ss_device_get(process, dev, vdev, event->ns);
     device->gone = device->gone && !event->u.vhost_user_device.started;
     if (!device->features_known && device->main_channel == SS_CHANNEL_UNKNOWN &&
@@ -310,12 +316,14 @@ void ss_device_event(SsModel *model, SsProcess *process, SsThread *thread, const
         }
         break;
     case SS_EVENT_VIRTIO_SHMEM_REGION:
+        begin_anew(process->by_vdev, u->virtio_shmem_region.vdev);
         device = ss_device_by_vdev(process, u->virtio_shmem_region.vdev, ns);
         if (device) {
             set_region(device, u->virtio_shmem_region.shmid, u->virtio_shmem_region.size);
         }
         break;
     case SS_EVENT_VHOST_USER_CHANNEL_OPEN:
+        begin_anew(process->by_dev, u->vhost_user_channel_open.dev);
         device = ss_device_get(process, u->vhost_user_channel_open.dev, 0, ns);
         connected(model, device, ns);
         device->main_channel = SS_CHANNEL_OPEN;
