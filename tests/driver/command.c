@@ -65,11 +65,16 @@ static gboolean command_device(SsDrive *drive, char **words, char **ret_text, GE
 
 static gboolean command_start(SsDrive *drive, char **words, char **ret_text, GError **error)
 {
-    if (!drive->found[drive->place] &&
+    gboolean *found = &drive->found[drive->place];
+
+    if (*found && !ss_pci_is_placed(drive->qtest, &chosen(drive)->pci, found, error)) {
+        return FALSE;
+    }
+    if (!*found &&
         !ss_virtio_find(drive->qtest, drive->virtio_id, drive->place, chosen(drive), error)) {
         return FALSE;
     }
-    drive->found[drive->place] = TRUE;
+    *found = TRUE;
     return ss_virtio_start(drive->qtest, chosen(drive), error);
 }
 

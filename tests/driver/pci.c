@@ -306,6 +306,27 @@ gboolean ss_pci_place(SsQtest *qtest, SsPciDevice *device, GError **error)
                         PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, error);
 }
 
+gboolean ss_pci_is_placed(SsQtest *qtest, const SsPciDevice *device, gboolean *ret_placed,
+                          GError **error)
+{
+    uint32_t command;
+
+    for (unsigned i = 0; i < device->bridge_count; i++) {
+        if (!ss_pci_read(qtest, device->bridges[i], 2, PCI_COMMAND, &command, error)) {
+            return FALSE;
+        }
+        if ((command & PCI_COMMAND_MEMORY) == 0) {
+            *ret_placed = FALSE;
+            return TRUE;
+        }
+    }
+    if (!ss_pci_read(qtest, device->address, 2, PCI_COMMAND, &command, error)) {
+        return FALSE;
+    }
+    *ret_placed = (command & PCI_COMMAND_MEMORY) != 0;
+    return TRUE;
+}
+
 gboolean ss_pci_next_capability(SsQtest *qtest, SsPciAddress address, uint8_t kind,
                                 uint8_t previous, uint8_t *ret_offset, GError **error)
 {

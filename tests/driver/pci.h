@@ -55,6 +55,11 @@ gboolean ss_pci_find(SsQtest *qtest, SsPciMatch match, void *data, SsPciDevice *
  */
 gboolean ss_pci_place(SsQtest *qtest, SsPciDevice *device, GError **error);
 
+/* Whether the device found can be reached where it was placed: a reset of the whole machine
+ * takes that away. */
+gboolean ss_pci_is_placed(SsQtest *qtest, const SsPciDevice *device, gboolean *ret_placed,
+                          GError **error);
+
 /*
  * The place of the next capability of a kind: after `previous`, or the first one for 0.
  * *ret_offset is 0 when there is none any more.

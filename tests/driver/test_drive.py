@@ -160,6 +160,17 @@ class DriveTest(unittest.TestCase):
         self.assertEqual(self.backend.line(), "mapped")
         self.assertEqual(self.do("read 0 0x8000"), "0x1122334455667788")
 
+    def test_start_after_a_system_reset(self):
+        """The device is nowhere then, and is placed again."""
+        self.start_qemu()
+        self.do("start")
+        self.check_window()
+        self.do('qmp {"execute": "system_reset"}')
+        self.assertEqual(self.backend.line(), "stopped")
+        self.do("start")
+        self.assertEqual(self.backend.line(), "mapped")
+        self.assertEqual(self.do("read 0 0x8000"), "0x1122334455667788")
+
     def test_behind_a_root_port(self):
         self.start_qemu("rp1")
         self.do("start")

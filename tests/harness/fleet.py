@@ -79,6 +79,23 @@ class Machine:
         self.driver = parts.Driver(self.programs, self.directory, self.path("driver.log"),
                                    self.path("commands"))
 
+    def plug(self, device, scenario, place):
+        """Plugs a device in, with a new back-end; it comes at PLACE among the devices."""
+        self.scenarios[device.chardev] = os.path.abspath(scenario)
+        self.start_backend(device.chardev)
+        address = {"type": "unix", "data": {"path": f"{self.directory}/{device.chardev}.sock"}}
+        self.monitor.execute("chardev-add", id=device.chardev, backend={
+            "type": "socket", "data": {"addr": address, "server": False}})
+        self.monitor.execute("device_add", **device.properties())
+        self.devices[place] = device
+
+    def drop(self, chardev):
+        """Ends the back-end of a device that was unplugged, which leaves the channel open."""
+        self.monitor.execute("chardev-remove", id=chardev)
+        backend = self.backends.pop(chardev)
+        backend.stop()
+        backend.close()
+
     # -- doing and looking --------------------------------------------------------------
 
     def backend(self, chardev):

@@ -30,11 +30,14 @@ class Device:
         return (f"socket,id={self.chardev},path={directory}/{self.chardev}.sock"
                 + (f",reconnect-ms={self.reconnect_ms}" if self.reconnect_ms else ""))
 
+    def properties(self):
+        """As device_add takes them."""
+        return {"driver": "vhost-user-test-device-pci", "chardev": self.chardev,
+                "virtio-id": 26, "num_vqs": 1, "vq_size": 64,
+                **({"id": self.id} if self.id else {}), **({"bus": self.port} if self.port else {})}
+
     def device_option(self):
-        return ("vhost-user-test-device-pci"
-                + (f",id={self.id}" if self.id else "")
-                + f",chardev={self.chardev},virtio-id=26,num_vqs=1,vq_size=64"
-                + (f",bus={self.port}" if self.port else ""))
+        return ",".join(f"{name}={value}" for name, value in self.properties().items())
 
 
 def command_line(prefix, directory, name, reconnect_ms=0, hotplug=False, devices=None,
