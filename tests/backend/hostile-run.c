@@ -18,6 +18,9 @@
 /* Descriptors that are under way at once: fewer than a process may have by the usual limit. */
 #define BURST_FDS_MOST 256
 
+/* How often to look whether the front-end has read a message that it does not answer. */
+#define NOTICE_POLL_MS 1
+
 /* The pattern of the mapping that is made at the end. */
 #define GOOD_PATTERN UINT64_C(0x6c6c65777368656d)
 
@@ -100,9 +103,11 @@ static gboolean send_message(Run *run, const SsHostileMessage *message, uint64_t
         return ss_hostile_send(ss_device_backend_fd(run->device), message, spread, error);
     }
     /* Replies that nobody reads would be a fault of another kind. */
-    return collect_replies(run, error) &&
-           ss_hostile_await_read(ss_device_backend_fd(run->device), error) &&
-           ss_hostile_send(ss_device_backend_fd(run->device), message, spread, error) &&
+    if (!collect_replies(run, error)) {
+        return FALSE;
+    }
+    ss_hostile_await_read(ss_device_backend_fd(run->device));
+    return ss_hostile_send(ss_device_backend_fd(run->device), message, spread, error) &&
            end_channel(run, message, error);
 }
 
@@ -133,9 +138,11 @@ static gboolean send_round(Run *run, GError **error)
             return FALSE;
         }
     }
-    /* Without replies, nothing else tells. */
-    return run->tally->closed != closed ||
-           ss_hostile_await_read(ss_device_backend_fd(run->device), error);
+    if (run->tally->closed == closed) {
+        /* Without replies, nothing else tells. */
+        ss_hostile_await_read(ss_device_backend_fd(run->device));
+    }
+    return TRUE;
 }
 
 static void *run_thread(void *data)
@@ -213,7 +220,14 @@ static gboolean connect_device(Run *run, GError **error)
     return TRUE;
 }
 
-/* One more exchange, of the main thread: no memory table may follow it, or it must be served. */
+/* Whether the front-end has come to the message, so that the next thing it does comes after. */
+static gboolean is_noticed(Run *run, SsServeResult result)
+{
+    return run->options->reply_ack ? result == SS_SERVE_BACKEND
+                                   : ss_hostile_is_read(ss_device_backend_fd(run->device));
+}
+
+/* One more exchange, of the main thread, which serves the memory table meanwhile. */
 static gboolean exchange_good(Run *run, const SsHostileMessage *message, GError **error)
 {
     SsServeResult result = SS_SERVE_DONE;
@@ -221,8 +235,9 @@ static gboolean exchange_good(Run *run, const SsHostileMessage *message, GError 
     if (!send_message(run, message, 0, error)) {
         return FALSE;
     }
-    while (run->options->reply_ack && result != SS_SERVE_BACKEND) {
-        if (!ss_device_serve(run->device, -1, TRUE, &result, error)) {
+    while (!is_noticed(run, result)) {
+        if (!ss_device_serve(run->device, NOTICE_POLL_MS, run->options->reply_ack, &result,
+                             error)) {
             return FALSE;
         }
         if (result == SS_SERVE_CLOSED) {

@@ -122,19 +122,16 @@ gboolean ss_hostile_await_end(int channel, GError **error)
     return FALSE;
 }
 
-gboolean ss_hostile_await_read(int channel, GError **error)
+gboolean ss_hostile_is_read(int channel)
 {
-    int unread = 1;
+    int unread = 0;
 
-    while (unread > 0) {
-        if (ioctl(channel, SIOCOUTQ, &unread) != 0) {
-            g_set_error(error, SS_SCENARIO_ERROR, 0, "Cannot ask what lies in the channel: %s",
-                        g_strerror(errno));
-            return FALSE;
-        }
-        if (unread > 0) {
-            g_usleep(POLL_US);
-        }
+    return ioctl(channel, SIOCOUTQ, &unread) != 0 || unread == 0;
+}
+
+void ss_hostile_await_read(int channel)
+{
+    while (!ss_hostile_is_read(channel)) {
+        g_usleep(POLL_US);
     }
-    return TRUE;
 }

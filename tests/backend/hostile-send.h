@@ -23,5 +23,7 @@ gboolean ss_hostile_read_reply(int channel, const SsHostileMessage *message,
  * before. */
 gboolean ss_hostile_await_end(int channel, GError **error);
 
-/* Waits until the front-end has read all that was sent. */
-gboolean ss_hostile_await_read(int channel, GError **error);
+/* Whether the front-end has read all that was sent. */
+gboolean ss_hostile_is_read(int channel);
+/* Waits until it has; somebody else has to serve the main channel meanwhile. */
+void ss_hostile_await_read(int channel);

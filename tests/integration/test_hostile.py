@@ -12,21 +12,31 @@ from harness.run import Run
 
 SEED = 20260
 MESSAGES = 15000
+# What QEMU takes of all devices together.
+MAPPINGS = 1536
 KINDS = {"bad-fd-count", "short-payload", "bad-shmid", "zero-length", "unaligned",
          "out-of-range", "bad-flags", "overlap", "no-mapping", "not-whole", "bad-file",
          "beyond-file"}
 
 
-def run_hostile(out, options, perform=hostile.messages, prefix=common.QEMU, **usual):
-    """Runs the hostile back-end to its end; returns the run and what PERFORM returned."""
-    usual.setdefault("qemu_options", {"reconnect_ms": 10})
-    with hostile.HostileRun(parts.Programs(common.BUILD), prefix,
-                            os.path.join(common.RUNS, out), options, **usual) as run:
-        result = perform(run)
-    return run, result
-
-
 class HostileTest(common.IntegrationTest):
+
+    prefix = common.QEMU
+
+    def out(self, name):
+        return os.path.join(common.RUNS, f"hostile-{name}")
+
+    def options(self, _out):
+        """More options of the Run."""
+        return {}
+
+    def run_hostile(self, name, options, perform=hostile.messages, reconnect_ms=10, **usual):
+        """Runs the hostile back-end to its end; returns the run and what PERFORM returned."""
+        usual.setdefault("qemu_options", {"reconnect_ms": reconnect_ms})
+        with hostile.HostileRun(parts.Programs(common.BUILD), self.prefix, self.out(name),
+                                options, **self.options(self.out(name)), **usual) as run:
+            result = perform(run)
+        return run, result
 
     def assert_as_told(self, run, messages):
         """What the recording shows is what the back-end sent, kind by kind."""
@@ -36,6 +46,7 @@ class HostileTest(common.IntegrationTest):
         self.assertTrue(end["ok"])
         self.assertGreaterEqual(end["messages"], messages)
         self.assertGreater(end["closed"], 0)
+        self.assertEqual(end["connections"], end["closed"] + 1)
         self.assertEqual(report.json["trace"]["lost"], 0)
         # The back-end's two ways to count: its sums, and its lines.
         lines = collections.Counter(entry["tag"] for entry in log if entry.get("tag"))
@@ -56,29 +67,30 @@ class HostileTest(common.IntegrationTest):
         points = run.witness["points"]
         self.assertEqual(points["after"], points["started"])
 
-    def play(self, name, *options, messages=MESSAGES):
-        run, _ = run_hostile(f"hostile-{name}", ["--seed", str(SEED), "--messages",
-                                                 str(messages), *options])
+    def play(self, name, *options, messages=5000, seed=SEED):
+        run, _ = self.run_hostile(name, ["--seed", str(seed), "--messages", str(messages),
+                                         *options])
         self.assert_as_told(run, messages)
         return run
 
     def test_messages(self):
-        self.play("messages")
+        self.play("messages", messages=MESSAGES)
 
     def test_messages_to_which_nobody_replies(self):
-        self.play("no-replies", "--no-reply-ack", messages=5000)
+        self.play("no-replies", "--no-reply-ack")
 
     def test_messages_of_a_back_end_without_memory_slots(self):
         """Its memory table is full with a few mappings, and stays behind from then on."""
-        self.play("no-slots", "--no-mem-slots", messages=5000)
+        self.play("no-slots", "--no-mem-slots")
 
     def test_false_answers_to_the_memory_table(self):
-        run = self.play("lies", "--lies", messages=5000)
+        run = self.play("lies", "--lies")
         self.assertGreater(parts.read_log(run.path("backend.jsonl"))[-1]["lies"], 50)
 
     def test_regions_of_devices_that_are_added(self):
-        _, results = run_hostile("hostile-added", ["--configs", "add"], hostile.added_devices,
-                                 record=False, qemu_options={"devices": []})
+        _, results = self.run_hostile("added", ["--configs", "add"],
+                                      hostile.added_devices, record=False,
+                                      qemu_options={"devices": []})
         self.assertGreater(len(results), 40)
         for name, (works, error) in results.items():
             with self.subTest(name=name):
@@ -87,11 +99,24 @@ class HostileTest(common.IntegrationTest):
 
     def test_regions_that_change_at_a_reconnect(self):
         """The back-end itself judges whether each of them was taken or left."""
-        run, _ = run_hostile("hostile-reconnects", ["--configs", "reconnect"],
-                             hostile.reconnects, record=False)
+        run, _ = self.run_hostile("reconnects", ["--configs", "reconnect"],
+                                  hostile.reconnects, record=False)
         log = parts.read_log(run.path("backend.jsonl"))
         self.assertGreater(sum(entry["op"] == "config" for entry in log), 40)
         self.assertTrue(log[-1]["ok"])
+
+    def test_mappings_without_end(self):
+        """The device is started, and its back-end has room for eight in its memory table."""
+        with Run(parts.Programs(common.BUILD), self.prefix, choreography.path("without-end"),
+                 self.out("without-end"), **self.options(self.out("without-end"))) as run:
+            choreography.reset_mapped(run)
+        self.assert_nothing_left(run, MAPPINGS)
+        report = common.Report(run.trace)
+        self.assertEqual(report.json["trace"]["lost"], 0)
+        self.assertEqual(report.counts["refusals"],
+                         common.Log(run.path("backend.jsonl")).refusals_by_tag())
+        self.assertEqual(report.counts["mappings_finalized"], MAPPINGS)
+        self.assertEqual(report.json["descriptors_total"], 0)
 
     def test_more_regions_than_fit(self):
         with Run(parts.Programs(common.BUILD), common.QEMU, choreography.path("many-regions"),
