@@ -19,7 +19,6 @@ qemu_check_options=(
     --enable-trace-backends=log
     --enable-vhost-net
     --enable-werror
-    --firmwarepath=/usr/share/seabios:/usr/lib/ipxe/qemu
 )
 qemu_check_devices=CONFIG_VIRTIO_NET=y
 qemu_check_targets=(
@@ -45,8 +44,9 @@ open_qemu_check() {
         say "another check of the series runs; waiting for it"
         flock "$qemu_check_lock"
     fi
-    # What an interrupted fetch left.
+    # What an interrupted run left.
     rm -rf "$work/apt" "$work/source-package" "$work/meson" "$work/meson-package"
+    find "$work/qemu/.git" -name '*.lock' -delete 2>/dev/null || true
     local name
     while read -r name; do
         case $name in '' | \#*) continue ;; esac
@@ -87,12 +87,17 @@ start_pristine() {
     in_pristine checkout -q --force --detach source
 }
 
-# Whatever git has to say beside the subject is a complaint: a fuzz, an offset, white space.
+# Whatever git has to say beside the subject is a complaint; and git says nothing of a hunk that
+# it found at other lines than the patch tells.
 apply_clean() {
-    local said status=0
+    local said status=0 hunk='^@@ -[0-9,]* +[0-9,]* @@'
     said=$(am_pristine "$1" 2>&1) || status=$?
     printf '%s\n' "$said"
-    [ $status -eq 0 ] && [ "$(wc -l <<<"$said")" = 1 ] && [[ $said == "Applying: "* ]]
+    [ $status -eq 0 ] && [ "$(wc -l <<<"$said")" = 1 ] && [[ $said == "Applying: "* ]] || return 1
+    cmp -s <(grep -o "$hunk" "$1") <(in_pristine show --format= HEAD | grep -o "$hunk") || {
+        echo "error: it applies at other lines than it tells"
+        return 1
+    }
 }
 
 obeys_style() {
@@ -116,15 +121,19 @@ check_patches() {
     mapfile -t series_commits < <(in_pristine rev-list --reverse source..HEAD)
 }
 
-# stamp_of COMMIT COMPILER OPTION...: the stamp's file.
+# what_decides COMPILER OPTION...: what beside the source makes a build what it is.
+what_decides() {
+    "$1" --version
+    printf '%s\n' "${configure_options[@]}" "${qemu_check_options[@]}" "${@:2}"
+}
+
+# stamp_of COMMIT COMPILER: the stamp's file.
 stamp_of() {
-    local commit=$1 compiler=$2 key
-    shift 2
+    local key
     key=$({
-        git_tree rev-parse "$commit^{tree}"
-        "$compiler" --version
-        printf '%s\n' "${configure_options[@]}" "$@" "$device_list" "$qemu_check_devices" \
-            "${qemu_check_targets[@]}"
+        git_tree rev-parse "$1^{tree}"
+        what_decides "$2"
+        printf '%s\n' "$device_list" "$qemu_check_devices" "${qemu_check_targets[@]}"
     } | sha256sum)
     printf '%s\n' "$work/stamp/${key:0:40}"
 }
@@ -151,19 +160,20 @@ tests_of_commit() {
 
 # build_commit COMMIT COMPILER DIRECTORY OPTION...: incrementally, in the cache's DIRECTORY.
 build_commit() {
-    local commit=$1 compiler=$2 directory=$work/$3
+    local commit=$1 compiler=$2 directory=$work/$3 wanted
     local -a own=()
     shift 3
     if [ "$(git_tree rev-parse HEAD)" != "$commit" ]; then
         git_tree checkout -q --force --detach "$commit" || return 1
     fi
     choose_devices || return 1
-    if [ ! -e "$directory/build.ninja" ]; then
+    wanted=$(what_decides "$compiler" "$@")
+    if [ "$(cat "$directory/configured" 2>/dev/null)" != "$wanted" ]; then
         rm -rf "$directory"
         mkdir "$directory" && (
             cd "$directory" && ../qemu/configure --python=/usr/bin/python3 \
                 --cc="$compiler" --host-cc="$compiler" "${configure_options[@]}" \
-                "${qemu_check_options[@]}" "$@"
+                "${qemu_check_options[@]}" "$@" && printf '%s\n' "$wanted" >configured
         ) || return 1
     fi
     if [[ " ${qemu_check_targets[*]}" == *" tests/"* ]]; then
@@ -172,18 +182,15 @@ build_commit() {
     ninja -C "$directory" -j "$jobs" "${qemu_check_targets[@]}" "${own[@]}"
 }
 
-# built COMMIT COMPILER DIRECTORY TITLE OPTION...: a check, quick when there is a stamp.
-built() {
-    local commit=$1 compiler=$2 directory=$3 title=$4 stamp
-    shift 4
-    stamp=$(stamp_of "$commit" "$compiler" "${qemu_check_options[@]}" "$@")
+# A check that is quick when there is a stamp.
+check_commit() {
+    local commit=$1 compiler=$2 title=$3 stamp
+    stamp=$(stamp_of "$commit" "$compiler")
     if [ -e "$stamp" ]; then
-        say "$title: built before"
+        say "$title: passed before"
         note_pass
-    elif one "$title" build_commit "$commit" "$compiler" "$directory" "$@"; then
+    elif one "$title" build_commit "$commit" "$compiler" "build-$compiler"; then
         touch "$stamp"
-    else
-        return 1
     fi
 }
 
@@ -193,78 +200,70 @@ check_commits() {
         commit=${series_commits[number - 1]}
         subject=$(git_tree log -1 --format=%s "$commit")
         for compiler in gcc clang; do
-            built "$commit" "$compiler" "build-$compiler" \
-                "building commit $number with $compiler: $subject" || true
+            check_commit "$commit" "$compiler" \
+                "building commit $number with $compiler: $subject"
         done
     done
 }
 
-# Stamps tell that the last commit was built, not that it is what stands in the directory.
-rebuild_last() {
-    build_commit "${series_commits[-1]}" "$1" "build-$1"
-}
-
-check_qtests() {
-    local compiler
-    for compiler in gcc clang; do
-        one "preparing the tests that $compiler compiled" rebuild_last "$compiler" || continue
-        run_vhost_user_test "$compiler"
-        run_series_tests "$compiler"
+# Stamps tell that the last commit was built, not that it is what stands in the directory. A
+# program in its build tree looks for firmware below qemu-bundle and nowhere else.
+prepare_tests() {
+    local directory=$work/build-$1 data file
+    build_commit "${series_commits[-1]}" "$1" "build-$1" || return 1
+    data=$directory/qemu-bundle/opt/shmemscope-qemu/share/qemu
+    mkdir -p "$data" || return 1
+    for file in /usr/share/seabios/bios-256k.bin /usr/lib/ipxe/qemu/efi-virtio.rom; do
+        ln -sf "$file" "$data/" && [ -r "$data/${file##*/}" ] || return 1
     done
-}
-
-qos_test() {
-    in_dir "$work/build-$1" env QTEST_QEMU_BINARY=./qemu-system-x86_64 \
-        timeout 600 tests/qtest/qos-test "${@:2}"
 }
 
 # vhost-user-test.c is a part of qos-test, which runs whatever the machine's devices allow, and
 # ends well when that is nothing.
-run_vhost_user_test() {
+check_qtests() {
+    local compiler path
+    local -a own
+    for compiler in gcc clang; do
+        one "preparing the tests that $compiler compiled" prepare_tests "$compiler" || continue
+        run_qtest "$compiler" tests/qtest/qos-test "$vhost_user_tests_expected" /vhost-user/
+        mapfile -t own < <(tests_of_commit)
+        for path in "${own[@]}"; do
+            run_qtest "$compiler" "$path" 1 /
+        done
+    done
+}
+
+qtest() {
+    in_dir "$work/build-$1" env QTEST_QEMU_BINARY=./qemu-system-x86_64 timeout 600 "${@:2}"
+}
+
+# run_qtest COMPILER PROGRAM LEAST PART: the program's tests whose path contains PART, which are
+# LEAST or more. Each one counts; one that is skipped, or that never came, failed.
+run_qtest() {
+    local compiler=$1 program=$2 least=$3 part=$4 title status=0 line ran=0 path
     local -a paths options=()
-    local path
-    mapfile -t paths < <(qos_test "$1" -l 2>/dev/null </dev/null | grep /vhost-user/)
+    title="${program##*/} ($compiler)"
+    mapfile -t paths < <(qtest "$compiler" "$program" -l 2>/dev/null </dev/null | grep "$part")
     for path in "${paths[@]}"; do
         options+=(-p "$path")
     done
-    if [ ${#paths[@]} -lt "$vhost_user_tests_expected" ]; then
-        note_failure "vhost-user-test ($1): ${#paths[@]} tests are there," \
-            "$vhost_user_tests_expected are expected"
-        [ ${#paths[@]} -gt 0 ] || return 0
+    if [ ${#paths[@]} -lt "$least" ]; then
+        note_failure "$title: ${#paths[@]} tests $part are there, $least are expected"
+        return
     fi
-    count_tap "vhost-user-test ($1)" "$vhost_user_tests_expected" \
-        qos_test "$1" --tap -k "${options[@]}"
-}
-
-run_series_tests() {
-    local -a own
-    local path name
-    mapfile -t own < <(tests_of_commit)
-    for path in "${own[@]}"; do
-        name=${path##*/}
-        count_tap "$name ($1)" 1 in_dir "$work/build-$1" env \
-            QTEST_QEMU_BINARY=./qemu-system-x86_64 timeout 600 "$path" --tap -k
-    done
-}
-
-# count_tap TITLE LEAST COMMAND...: each test that COMMAND tells of counts. A skipped one
-# failed, and so did all when fewer than LEAST ran, or fewer than COMMAND had planned.
-count_tap() {
-    local title=$1 least=$2 status=0 line ran=0 planned=0
-    shift 2
-    say "running $title"
+    say "running ${#paths[@]} tests of $title"
+    step_title=
     : >"$logs/tap"
-    run_step "$logs/tap" "$@" || status=$?
+    run_step "$logs/tap" qtest "$compiler" "$program" --tap -k "${options[@]}" || status=$?
     while read -r line; do
         case $line in
         "ok "*"# SKIP"* | "not ok "*) note_failure "$title: $line" ;;
         "ok "*) note_pass && ran=$((ran + 1)) ;;
-        1..*) planned=$((planned + ${line#1..})) ;;
         esac
     done <"$logs/tap"
-    if [ $status -ne 0 ] || [ $ran -lt "$least" ] || [ $ran -lt $planned ]; then
+    if [ $status -ne 0 ] || [ $ran -ne ${#paths[@]} ]; then
         tail -n 40 "$logs/tap" >&2
-        note_failure "$title: status $status, $ran of $planned passed, at least $least expected"
+        note_failure "$title: status $status, $ran of ${#paths[@]} tests passed"
     fi
 }
 
@@ -295,6 +294,7 @@ check_backends() {
 
 check_qemu() {
     open_qemu_check
+    say "the tree, the builds and what has passed are kept in $work"
     one "preparing the tree" prepare_qemu_tree || return 0
     check_patches || return 0
     check_commits
