@@ -14,6 +14,8 @@ SEED = 20260
 MESSAGES = 15000
 # What QEMU takes of all devices together.
 MAPPINGS = 1536
+# What a QEMU may have that is to run out of them.
+DESCRIPTORS = 110
 KINDS = {"bad-fd-count", "short-payload", "bad-shmid", "zero-length", "unaligned",
          "out-of-range", "bad-flags", "overlap", "no-mapping", "not-whole", "bad-file",
          "beyond-file"}
@@ -117,6 +119,30 @@ class HostileTest(common.IntegrationTest):
                          common.Log(run.path("backend.jsonl")).refusals_by_tag())
         self.assertEqual(report.counts["mappings_finalized"], MAPPINGS)
         self.assertEqual(report.json["descriptors_total"], 0)
+
+    def test_more_descriptors_than_qemu_may_have(self):
+        options = self.options(self.out("few-descriptors"))
+        options["wrapper"] = [*options.get("wrapper", []), "prlimit",
+                              f"--nofile={DESCRIPTORS}:{DESCRIPTORS}"]
+        with Run(parts.Programs(common.BUILD), self.prefix,
+                 choreography.path("few-descriptors"), self.out("few-descriptors"),
+                 **options) as run:
+            choreography.reset_mapped(run)
+        points = run.witness["points"]
+        self.assertEqual((points["after"]["backend_fds"], points["after"]["backend_maps"]),
+                         (0, 0))
+        report = common.Report(run.trace)
+        log = common.Log(run.path("backend.jsonl"))
+        end = log.end()
+        self.assertGreater(end["maps_ok"], 10)
+        self.assertGreater(end["refused"]["one"], 50)
+        counts = report.counts
+        self.assertEqual(sum(counts["refusals"].values()), sum(end["refused"].values()))
+        # The kernel drops what QEMU has no number for, and the rest cannot be duplicated.
+        self.assertLessEqual(set(counts["refusals"]), {"bad-fd-count", "bad-file"})
+        self.assertEqual(counts["mappings_finalized"], end["maps_ok"])
+        self.assertEqual(counts["fds_closed"], counts["fds_received"] + counts["fds_duplicated"])
+        self.assert_clean(report)
 
     def test_more_regions_than_fit(self):
         with Run(parts.Programs(common.BUILD), common.QEMU, choreography.path("many-regions"),
