@@ -70,6 +70,21 @@ def messages(run):
     run.end_backend()
 
 
+def reset_when_full(run):
+    """The back-end maps until it is refused; a reset of the device takes all of it out."""
+    run.start()
+    run.start_driver()
+    run.driver.do("start", SCENARIO_TIMEOUT_S)
+    run.backend.await_signal("mapped", SCENARIO_TIMEOUT_S)
+    if not run.monitor.running():
+        raise HarnessError("QEMU does not run with the mappings in place")
+    run.driver.do("reset", SCENARIO_TIMEOUT_S)
+    run.await_gone()
+    run.note("after")
+    run.quit_qemu()
+    run.end_backend()
+
+
 def reconnects(run):
     """A device whose back-end comes again and again, each time with other regions."""
     run.start()

@@ -127,7 +127,7 @@ class HostileTest(common.IntegrationTest):
         with Run(parts.Programs(common.BUILD), self.prefix,
                  choreography.path("few-descriptors"), self.out("few-descriptors"),
                  **options) as run:
-            choreography.reset_mapped(run)
+            hostile.reset_when_full(run)
         points = run.witness["points"]
         self.assertEqual((points["after"]["backend_fds"], points["after"]["backend_maps"]),
                          (0, 0))
