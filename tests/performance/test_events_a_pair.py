@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""How many events a MAP/UNMAP pair tells: what recording costs, without a clock.
+
+Times need a quiet machine and belong to scripts/measure. The number of events is the same
+everywhere, and each costs about the same: one more in this path shows here.
+"""
+
+import os
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+
+from harness.parts import Programs                                   # noqa: E402
+from performance import timing                                       # noqa: E402
+
+BUILD = os.environ["SHMEMSCOPE_BUILD"]
+QEMU = os.environ["SHMEMSCOPE_QEMU"]
+
+PAIRS = 150
+ROUNDS = 2
+# What docs/performance.md measured its times with. RCU tells the last of a mapping later, in
+# whatever block that is.
+EVENTS = {"default": 31, "everything": 39}
+LATE = 4.0
+# Neither told more than once, nor not at all.
+ONCE = ("qemu:virtio_shmem_mapping_new", "qemu:virtio_shmem_mapping_added",
+        "qemu:virtio_shmem_mapping_removed", "qemu:vhost_user_backend_fd")
+TWICE = ("qemu:vhost_user_backend_request", "qemu:vhost_user_backend_reply",
+         "qemu:vhost_user_request", "qemu:vhost_user_reply_wait", "qemu:vhost_user_reply_read",
+         "qemu:memory_commit_start", "qemu:memory_commit_end")
+
+
+class EventsTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        with tempfile.TemporaryDirectory(prefix="ss-pairs-") as out:
+            cls.times = timing.measure(Programs(BUILD), QEMU, out, ROUNDS, PAIRS, 1,
+                                       lambda _text: None)
+
+    def a_pair(self, kind, event):
+        return self.times.events[kind][event] / self.times.pairs_of_a_set
+
+    def test_number_of_events(self):
+        for kind, number in EVENTS.items():
+            total = sum(self.times.events[kind].values()) / self.times.pairs_of_a_set
+            self.assertLess(total, number + LATE, self.times.events[kind])
+            self.assertGreater(total, number - LATE, self.times.events[kind])
+
+    def test_what_the_main_loop_tells(self):
+        for kind in EVENTS:
+            for event in ONCE:
+                self.assertEqual(self.a_pair(kind, event), 1, event)
+            for event in TWICE:
+                self.assertEqual(self.a_pair(kind, event), 2, event)
+
+    def test_detail_only_when_asked_for(self):
+        self.assertEqual(self.a_pair("default", "qemu:memory_transaction_begin"), 0)
+        self.assertGreaterEqual(self.a_pair("everything", "qemu:memory_transaction_begin"), 2)
+
+    def test_every_kind_of_block_is_timed(self):
+        for figures in (self.times.means, self.times.medians):
+            self.assertEqual(sorted(figures), sorted(timing.KINDS))
+            for kind in timing.KINDS:
+                self.assertEqual(len(figures[kind]), ROUNDS)
+                self.assertTrue(all(1_000 < ns < 1_000_000_000 for ns in figures[kind]))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
