@@ -120,8 +120,9 @@ static gboolean parse(Recording *recording, int argc, char **argv, GError **erro
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "Where the trace goes", "DIR" },
         { "session", 0, 0, G_OPTION_ARG_STRING, &session, "Name of the LTTng session", "NAME" },
         { "set", 0, 0, G_OPTION_ARG_STRING, &set,
-          "default: the catalogue's events; all: QEMU's own of the same parts as well",
-          "default|all" },
+          "default: what the analysis reads; catalogue: what it does not read as well; all: "
+          "QEMU's own events of the same parts, too",
+          "default|catalogue|all" },
         { "exclude-class", 0, 0, G_OPTION_ARG_STRING_ARRAY, &classes,
           "Leave out a class of events (may be repeated)", "CLASS" },
         { "pid", 0, 0, G_OPTION_ARG_STRING_ARRAY, &pids,
@@ -153,9 +154,11 @@ static gboolean parse(Recording *recording, int argc, char **argv, GError **erro
     }
     if (set && g_str_equal(set, "all")) {
         recording->set = SS_EVENT_SET_ALL;
+    } else if (set && g_str_equal(set, "catalogue")) {
+        recording->set = SS_EVENT_SET_CATALOGUE;
     } else if (set && !g_str_equal(set, "default")) {
         g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "--set is default or all, not \"%s\"", set);
+                    "--set is default, catalogue or all, not \"%s\"", set);
         return FALSE;
     }
     if (duration < 0 || duration > 1e9 || (duration > 0 && recording->has_command)) {
@@ -173,6 +176,9 @@ static gboolean parse(Recording *recording, int argc, char **argv, GError **erro
         if (!exclude_class(recording, *name, error)) {
             return FALSE;
         }
+    }
+    if (recording->set == SS_EVENT_SET_DEFAULT) {
+        recording->excluded[SS_CLASS_DETAIL] = TRUE;
     }
     recording->duration_ns = (gint64)(duration * 1e9);
     recording->pids = g_array_new(FALSE, FALSE, sizeof(pid_t));

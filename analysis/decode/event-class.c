@@ -112,7 +112,8 @@ static const char *read_string(const bt_field *structure, const SsMember *member
 {
     const bt_field *field =
         bt_field_structure_borrow_member_field_by_index_const(structure, member->index);
-    return bt_field_string_get_value(field);
+    /* babeltrace2 reuses fields, and an empty string leaves the text of an earlier one in it */
+    return bt_field_string_get_length(field) ? bt_field_string_get_value(field) : "";
 }
 
 void ss_event_layout_read(const SsEventLayout *layout, const bt_event *event, SsEvent *ret_event)

@@ -294,22 +294,22 @@ void ss_device_event(SsModel *model, SsProcess *process, SsThread *thread, const
               u->vhost_user_stop.ret);
         device->started &= !u->vhost_user_stop.phase;
         break;
-    case SS_EVENT_VIRTIO_DEVICE_RESET:
-        device = ss_device_by_vdev(process, u->virtio_device_reset.vdev, ns);
+    case SS_EVENT_VIRTIO_SHMEM_DEVICE_RESET:
+        device = ss_device_by_vdev(process, u->virtio_shmem_device_reset.vdev, ns);
         phase(device, thread, event, SS_CONTEXT_RESET, SS_STEP_RESET_BEGIN,
-              u->virtio_device_reset.phase, 0);
-        if (u->virtio_device_reset.phase) {
+              u->virtio_shmem_device_reset.phase, 0);
+        if (u->virtio_shmem_device_reset.phase) {
             mappings_left(model, process, device, thread, SS_NOTICE_RESET_ENDED, ns,
-                          u->virtio_device_reset.mappings);
+                          u->virtio_shmem_device_reset.mappings);
         }
         break;
-    case SS_EVENT_VIRTIO_DEVICE_UNREALIZE:
-        device = ss_device_by_vdev(process, u->virtio_device_unrealize.vdev, ns);
+    case SS_EVENT_VIRTIO_SHMEM_DEVICE_UNREALIZE:
+        device = ss_device_by_vdev(process, u->virtio_shmem_device_unrealize.vdev, ns);
         phase(device, thread, event, SS_CONTEXT_UNREALIZE, SS_STEP_UNREALIZE_BEGIN,
-              u->virtio_device_unrealize.phase, 0);
-        if (u->virtio_device_unrealize.phase) {
+              u->virtio_shmem_device_unrealize.phase, 0);
+        if (u->virtio_shmem_device_unrealize.phase) {
             mappings_left(model, process, device, thread, SS_NOTICE_UNREALIZED, ns,
-                          u->virtio_device_unrealize.mappings);
+                          u->virtio_shmem_device_unrealize.mappings);
             if (device) {
                 device->unrealized = true;
             }

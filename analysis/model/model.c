@@ -244,6 +244,7 @@ void ss_model_event(SsModel *model, const SsEvent *event)
     case SS_CLASS_WAIT:
         ss_wait_event(model, process, thread, event);
         break;
+    case SS_CLASS_DETAIL:
     case SS_N_CLASSES:
         break;
     }

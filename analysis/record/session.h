@@ -11,8 +11,9 @@
 GQuark ss_record_error_quark(void);
 
 typedef enum SsEventSet {
-    SS_EVENT_SET_DEFAULT, /* the catalogue's events */
-    SS_EVENT_SET_ALL,     /* and what QEMU tells anyway about its vhost, virtio and memory */
+    SS_EVENT_SET_DEFAULT,   /* the catalogue's events but those of the class detail */
+    SS_EVENT_SET_CATALOGUE, /* all of the catalogue */
+    SS_EVENT_SET_ALL,       /* and what QEMU tells anyway about its vhost, virtio and memory */
 } SsEventSet;
 
 typedef struct SsSessionConfig {

@@ -103,7 +103,7 @@ class CatalogueTest(unittest.TestCase):
         with tempfile.TemporaryDirectory(prefix='ss-catalogue-') as top:
             trace = os.path.join(top, 'trace')
             run = subprocess.run(
-                [SHMEMSCOPE, 'record', '--output', trace, '--',
+                [SHMEMSCOPE, 'record', '--set', 'catalogue', '--output', trace, '--',
                  os.path.join(QEMU, 'qemu-system-x86_64'), '-nodefaults', '-no-user-config',
                  '-display', 'none', '-machine', 'q35', '-accel', 'qtest', '-S', '-L',
                  '/usr/share/seabios', '-qmp', 'stdio'],

@@ -168,7 +168,9 @@ class TextTest(unittest.TestCase):
     def test_commands_exist(self):
         """Every script and path that the documents name is there."""
         for path in documents():
-            for name in PATH.findall(read(path)):
+            # The subjects of the series' patches name paths of QEMU's tree.
+            text = re.sub(r'^- \d{4} \*\*[^*]*\*\*', '', read(path), flags=re.M)
+            for name in PATH.findall(text):
                 if 'some-thing' in name:  # CONTRIBUTING.md's check that is to be
                     continue
                 with self.subTest(page=path.name, path=name):

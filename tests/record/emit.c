@@ -9,7 +9,7 @@
  *   end of input    exits with 0
  *
  * The events are qemu:vhost_user_backend_read with seq 1, 2, 3, ..., each followed by a
- * qemu:memory_transaction_begin.
+ * qemu:memory_commit_start.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +26,7 @@ static void fire(unsigned long long count)
     for (unsigned long long i = 0; i < count; i++) {
         fired++;
         lttng_ust_tracepoint(qemu, vhost_user_backend_read, 0x1234, fired);
-        lttng_ust_tracepoint(qemu, memory_transaction_begin, 1);
+        lttng_ust_tracepoint(qemu, memory_commit_start, 0, 1);
     }
     (void)printf("fired %llu\n", fired);
     (void)fflush(stdout);

@@ -138,7 +138,7 @@ class RecordTest(unittest.TestCase):
         self.assertEqual(run['command'], [EMIT, '500'])
         self.assertEqual((run['exit_code'], run['signal'], run['complete']), (7, None, True))
         self.assertLess(run['started_ns'], run['ended_ns'])
-        one = events(self.trace, 'qemu:memory_transaction_begin')[0]
+        one = events(self.trace, 'qemu:memory_commit_start')[0]
         self.assertIn(f'vpid = {run["pid"]}, vtid = {run["pid"]}, procname = "emit"', one)
         self.assertIn(f'The trace is in "{self.trace}"'.lower(), done.stderr.lower())
 
@@ -328,7 +328,7 @@ class RecordTest(unittest.TestCase):
     def test_class_left_out(self):
         done = self.run_record('--exclude-class', 'transaction', '--', EMIT, '20', input='')
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual(events(self.trace, 'qemu:memory_transaction_begin'), [])
+        self.assertEqual(events(self.trace, 'qemu:memory_commit_start'), [])
         self.assertEqual(len(numbers(self.trace)), 20)
 
     def test_class_left_out_of_everything(self):
@@ -336,7 +336,7 @@ class RecordTest(unittest.TestCase):
                                '20', input='')
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(numbers(self.trace), [])
-        self.assertEqual(len(events(self.trace, 'qemu:memory_transaction_begin')), 20)
+        self.assertEqual(len(events(self.trace, 'qemu:memory_commit_start')), 20)
 
     def test_losses_are_counted(self):
         done = self.run_record('--buffer-size', '32', '--', EMIT, '400000', input='')
@@ -379,7 +379,7 @@ class RecordTest(unittest.TestCase):
     def test_usage(self):
         self.refused(2, 'There is no event class "nonsense"; the classes are device, channel',
                      '--exclude-class', 'nonsense', '--', EMIT)
-        self.refused(2, '--set is default or all', '--set', 'some', '--', EMIT)
+        self.refused(2, '--set is default, catalogue or all', '--set', 'some', '--', EMIT)
         self.refused(2, '--pid is for a recording without', '--pid', '1', '--', EMIT)
         self.refused(2, 'there is no process 2147483647', '--pid', '2147483647')
         self.refused(2, '--duration is for a recording without', '--duration', '1', '--', EMIT)
