@@ -282,7 +282,7 @@ static gboolean at_end(int sock)
 /* Whether the message that lies there was answered without libvhost-user. */
 static gboolean answered_elsewhere(SsDevice *device)
 {
-    uint8_t message[128]; /* a header and the payload of a memory region */
+    uint8_t message[512]; /* a header and a whole memory table */
     ssize_t length;
 
     if (device->answer_call == NULL) {

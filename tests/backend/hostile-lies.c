@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#define SET_MEM_TABLE 5
 #define ADD_MEM_REG 37
 #define REM_MEM_REG 38
 /* Where the driver's guest has RAM; the window lies above. */
@@ -69,31 +70,51 @@ static void falsify(SsHostileLies *lies, Answer *answer)
     lies->told++;
 }
 
+/* Guest address, size, user address, offset: of a memory region on the wire. */
+#define REGION_SIZE (4 * sizeof(uint64_t))
+
+/* Whether a request of the front-end is about the window; `message` has all of it. */
+static gboolean is_about_window(const Header *header, const uint8_t *message)
+{
+    const uint8_t *region = message + sizeof(*header) + sizeof(uint64_t);
+    uint32_t count = 1;
+
+    if (header->request == SET_MEM_TABLE) {
+        memcpy(&count, message + sizeof(*header), sizeof(count));
+    } else if (header->request != ADD_MEM_REG && header->request != REM_MEM_REG) {
+        return FALSE;
+    }
+    for (uint32_t i = 0; sizeof(uint64_t) + (i + 1) * REGION_SIZE <= header->size && i < count;
+         i++) {
+        uint64_t address;
+
+        memcpy(&address, region + i * REGION_SIZE, sizeof(address));
+        if (address >= RAM_END) {
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
 gboolean ss_hostile_lies_answer(int sock, const uint8_t *message, size_t length, void *data)
 {
     SsHostileLies *lies = data;
-    struct {
-        Header header;
-        uint64_t region[5]; /* padding, guest address, size, user address, offset */
-    } asked;
+    uint8_t payload[512];
     Answer answer = { 0 };
+    Header asked;
 
-    if (length < sizeof(asked.header) + sizeof(asked.region)) {
+    memcpy(&asked, message, sizeof(asked));
+    if (asked.size > sizeof(payload) || length < sizeof(asked) + asked.size ||
+        !is_about_window(&asked, message)) {
         return FALSE;
     }
-    memcpy(&asked.header, message, sizeof(asked.header));
-    memcpy(asked.region, message + sizeof(asked.header), sizeof(asked.region));
-    if ((asked.header.request != ADD_MEM_REG && asked.header.request != REM_MEM_REG) ||
-        asked.header.size != sizeof(asked.region) || asked.region[1] < RAM_END) {
-        return FALSE;
-    }
-    (void)ss_channel_read_bytes(sock, &asked.header, sizeof(asked.header), NULL);
-    (void)ss_channel_read_bytes(sock, asked.region, sizeof(asked.region), NULL);
-    if ((asked.header.flags & SS_CHANNEL_NEED_REPLY) == 0) {
+    (void)ss_channel_read_bytes(sock, &asked, sizeof(asked), NULL);
+    (void)ss_channel_read_bytes(sock, payload, asked.size, NULL);
+    if ((asked.flags & SS_CHANNEL_NEED_REPLY) == 0) {
         return TRUE;
     }
     answer.header = (Header){
-        .request = asked.header.request,
+        .request = asked.request,
         .flags = SS_CHANNEL_VERSION | SS_CHANNEL_REPLY,
         .size = sizeof(uint64_t),
     };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * False answers to what a MAP or UNMAP makes the front-end ask on the main channel: the memory
- * table's entries of the shared memory window. Those of guest RAM are left to libvhost-user.
+ * table's entries of the shared memory window, and tables that have some. Those of guest RAM are
+ * left to libvhost-user.
  */
 #pragma once
 

@@ -70,6 +70,8 @@ int main(int argc, char **argv)
     gboolean no_reply_ack = FALSE;
     gboolean no_mem_slots = FALSE;
     gboolean lies = FALSE;
+    gboolean endless = FALSE;
+    gboolean one_region = FALSE;
     const GOptionEntry entries[] = {
         { "socket", 0, 0, G_OPTION_ARG_FILENAME, &socket_path,
           "Listen for the front-end on the unix socket PATH", "PATH" },
@@ -82,6 +84,10 @@ int main(int argc, char **argv)
           "Do not offer CONFIGURE_MEM_SLOTS", NULL },
         { "lies", 0, 0, G_OPTION_ARG_NONE, &lies,
           "Answer falsely now and then on the main channel, too", NULL },
+        { "one-region", 0, 0, G_OPTION_ARG_NONE, &one_region,
+          "Announce one region only, which is what fits behind a root port", NULL },
+        { "endless", 0, 0, G_OPTION_ARG_NONE, &endless,
+          "Send until the front-end leaves, and do not judge what it replies", NULL },
         { "configs", 0, 0, G_OPTION_ARG_STRING, &configs,
           "Only answer GET_SHMEM_CONFIG, each time in another way: \"add\", for devices that are "
           "added, or \"reconnect\"",
@@ -110,6 +116,8 @@ int main(int argc, char **argv)
         .reply_ack = !no_reply_ack,
         .mem_slots = !no_mem_slots,
         .lies = lies,
+        .endless = endless,
+        .one_region = one_region,
     };
     return run(&options, configs, socket_path, log_path);
 }

@@ -32,7 +32,8 @@ struct SsHostileMix {
     const SsHostileModel *model; /* weak */
     const GArray *files;         /* weak */
     gboolean in_pairs;
-    gboolean swept; /* all edges were taken */
+    gboolean swept;   /* all edges were taken */
+    gboolean goes_on; /* no message ends the channel */
     /* The next edge: of which request, the fields and the indices of their values. */
     uint32_t request;
     unsigned field[2];
@@ -110,6 +111,11 @@ SsHostileMix *ss_hostile_mix_new(uint64_t seed, uint64_t count, const SsHostileM
 void ss_hostile_mix_free(SsHostileMix *mix)
 {
     g_free(mix);
+}
+
+void ss_hostile_mix_go_on(SsHostileMix *mix)
+{
+    mix->goes_on = TRUE;
 }
 
 SsHostileMessage ss_hostile_good_map(const SsHostileFile *file, uint8_t shmid, uint64_t shm_offset)
@@ -365,7 +371,7 @@ void ss_hostile_mix_next(SsHostileMix *mix, SsHostileMessage *message)
     if (one_in(mix, 50) && message->size > 0 && message->fds > 0) {
         message->late_fds = TRUE;
     }
-    if (one_in(mix, END_ODDS)) {
+    if (one_in(mix, END_ODDS) && !mix->goes_on) {
         make_last(mix, message);
     }
 }

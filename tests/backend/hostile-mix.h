@@ -22,6 +22,9 @@ void ss_hostile_mix_free(SsHostileMix *mix);
 /* Sets `ret_message` to the next one. There is always one. */
 void ss_hostile_mix_next(SsHostileMix *mix, SsHostileMessage *ret_message);
 
+/* From now on no message ends the channel. */
+void ss_hostile_mix_go_on(SsHostileMix *mix);
+
 /* A random number below `limit`, for what the sender has to choose. */
 uint64_t ss_hostile_mix_below(SsHostileMix *mix, uint64_t limit);
 

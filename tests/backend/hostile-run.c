@@ -51,6 +51,16 @@ typedef struct {
     unsigned burst_length;
 } Run;
 
+static gboolean read_reply(Run *run, int channel, const Exchange *exchange, GError **error)
+{
+    uint64_t value;
+
+    if (run->options->endless) {
+        return ss_channel_read_reply(channel, exchange->message.request, &value, error);
+    }
+    return ss_hostile_read_reply(channel, &exchange->message, &exchange->verdict, error);
+}
+
 static gboolean collect_replies(Run *run, GError **error)
 {
     int channel = ss_device_backend_fd(run->device);
@@ -61,7 +71,7 @@ static gboolean collect_replies(Run *run, GError **error)
         if (!exchange->verdict.replied) {
             continue;
         }
-        if (!ss_hostile_read_reply(channel, &exchange->message, &exchange->verdict, error)) {
+        if (!read_reply(run, channel, exchange, error)) {
             g_prefix_error(error,
                            "message %" G_GUINT64_FORMAT " of the connection: ", exchange->seq);
             return FALSE;
@@ -111,12 +121,17 @@ static gboolean send_message(Run *run, const SsHostileMessage *message, uint64_t
            end_channel(run, message, error);
 }
 
+static gboolean is_enough(const Run *run)
+{
+    return !run->options->endless && run->tally->sent >= run->options->messages;
+}
+
 /* Messages until they are enough, or the channel is at its end. */
 static gboolean send_round(Run *run, GError **error)
 {
     uint64_t closed = run->tally->closed;
 
-    while (run->tally->sent < run->options->messages && run->tally->closed == closed) {
+    while (!is_enough(run) && run->tally->closed == closed) {
         uint64_t length = 1;
         unsigned fds = 0;
 
@@ -125,7 +140,7 @@ static gboolean send_round(Run *run, GError **error)
             length += ss_hostile_mix_below(run->mix, BURST_MOST);
         }
         while (length-- > 0 && fds < BURST_FDS_MOST && run->burst_length < BURST_MOST &&
-               run->tally->sent < run->options->messages && run->tally->closed == closed) {
+               !is_enough(run) && run->tally->closed == closed) {
             SsHostileMessage message;
 
             ss_hostile_mix_next(run->mix, &message);
@@ -305,6 +320,21 @@ static gboolean serve_until_close(Run *run, GError **error)
     return TRUE;
 }
 
+/* Messages until the front-end leaves: by then both channels are at their end. */
+static gboolean perform_endless(Run *run, GError **error)
+{
+    GThread *thread;
+    gboolean served;
+
+    ss_hostile_mix_go_on(run->mix);
+    thread = g_thread_new("hostile", run_thread, run);
+    served = serve_until_close(run, error);
+    ss_device_shutdown_backend(run->device);
+    g_thread_join(thread);
+    g_clear_error(&run->failure);
+    return served;
+}
+
 static gboolean perform(Run *run, GError **error)
 {
     uint64_t closed;
@@ -312,6 +342,9 @@ static gboolean perform(Run *run, GError **error)
     if (!connect_device(run, error) || !ss_control_tell("started", error) ||
         !await_go(run, error)) {
         return FALSE;
+    }
+    if (run->options->endless) {
+        return perform_endless(run, error);
     }
     do {
         closed = run->tally->closed;
@@ -321,7 +354,7 @@ static gboolean perform(Run *run, GError **error)
         if (run->tally->closed != closed && !connect_device(run, error)) {
             return FALSE;
         }
-    } while (run->tally->sent < run->options->messages);
+    } while (!is_enough(run));
     if (run->lies != NULL) {
         ss_hostile_lies_stop(run->lies);
     }
@@ -380,8 +413,10 @@ static gboolean prepare(Run *run, int listener, GError **error)
     run->announced->mem_slots = options->mem_slots;
     run->announced->shmem_bit = SS_PROTOCOL_SHMEM;
     run->announced->regions[0] = UINT64_C(1) << 20;
-    run->announced->regions[7] = UINT64_C(1) << 16;
-    run->announced->regions[200] = SS_HOSTILE_PAGE;
+    if (!options->one_region) {
+        run->announced->regions[7] = UINT64_C(1) << 16;
+        run->announced->regions[200] = SS_HOSTILE_PAGE;
+    }
     run->model = ss_hostile_model_new(run->announced->regions, options->reply_ack);
     run->mix = ss_hostile_mix_new(options->seed, options->messages, run->model, run->files);
     run->device = ss_device_new(run->announced, run->log, listener, run->wake, ignore_start, NULL);

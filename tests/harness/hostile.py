@@ -9,6 +9,7 @@ from .processes import HarnessError, wait_until
 from .run import GONE_TIMEOUT_S, START_TIMEOUT_S, Run
 
 HOSTILE_TIMEOUT_S = 900
+LOG_OF_SOME_BYTES = 64 * 1024
 # The mapping the back-end makes at the end: its region and offset, and what it holds.
 GOOD_SHMID, GOOD_OFFSET, GOOD_PATTERN = 0, 0x1000, "0x6c6c65777368656d"
 
@@ -28,6 +29,12 @@ class HostileRun(Run):
         wait_until(lambda: os.path.exists(sock), START_TIMEOUT_S, "the back-end's socket",
                    [self.backend])
         self.witness["backend_pid"] = self.backend.pid
+
+    def await_more(self):
+        """Until some messages more were sent, some hundred of them, by the length of the log."""
+        enough = os.path.getsize(self.backend.jsonl) + LOG_OF_SOME_BYTES
+        wait_until(lambda: os.path.getsize(self.backend.jsonl) > enough, SCENARIO_TIMEOUT_S,
+                   "more messages", [self.qemu, self.backend])
 
     def hold(self, point):
         """Keeps what QEMU holds now in the witness."""
@@ -68,6 +75,43 @@ def messages(run):
         raise HarnessError("QEMU does not run after the messages")
     run.quit_qemu()
     run.end_backend()
+
+
+def disturbed(run, disturb):
+    """DISTURB(run) while messages come without end: it ends QEMU, or takes the device away."""
+    run.start()
+    run.start_driver()
+    run.driver.do("start", SCENARIO_TIMEOUT_S)
+    run.backend.await_signal("started", SCENARIO_TIMEOUT_S)
+    run.backend.give_signal("go")
+    disturb(run)
+    if not run.qemu.ended():
+        run.await_gone()
+        if not run.monitor.running():
+            raise HarnessError("QEMU does not run after its device was disturbed")
+        run.quit_qemu()
+    run.end_backend()
+
+
+def reset_and_unplug(run, times=20):
+    for _ in range(times):
+        for command in ("reset", "start"):
+            run.driver.do(command, SCENARIO_TIMEOUT_S)
+            run.await_more()
+    run.driver.do("unplug dev0", SCENARIO_TIMEOUT_S)
+
+
+def stop_and_quit(run, times=20):
+    """The virtual machine is stopped and goes on, is reset, and ends."""
+    for _ in range(times):
+        for command in ("stop", "cont"):
+            run.monitor.execute(command, timeout_s=SCENARIO_TIMEOUT_S)
+            run.await_more()
+    run.monitor.execute("system_reset", timeout_s=SCENARIO_TIMEOUT_S)
+    run.await_more()
+    if not run.monitor.running():
+        raise HarnessError("QEMU does not run after its reset")
+    run.quit_qemu()
 
 
 def reset_when_full(run):

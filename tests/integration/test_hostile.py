@@ -89,6 +89,22 @@ class HostileTest(common.IntegrationTest):
         run = self.play("lies", "--lies")
         self.assertGreater(parts.read_log(run.path("backend.jsonl"))[-1]["lies"], 50)
 
+    def disturb(self, name, how, **usual):
+        run, _ = self.run_hostile(name, ["--seed", str(SEED), "--endless", "--one-region"],
+                                  lambda run: hostile.disturbed(run, how), **usual)
+        report = common.Report(run.trace)
+        end = parts.read_log(run.path("backend.jsonl"))[-1]
+        self.assertTrue(end["ok"])
+        self.assertGreater(end["messages"], 5000)
+        self.assertGreater(report.counts["requests"], 5000)
+        self.assert_clean(report)
+
+    def test_device_that_is_reset_and_unplugged_meanwhile(self):
+        self.disturb("unplugged", hostile.reset_and_unplug, qemu_options={"hotplug": True})
+
+    def test_machine_that_is_stopped_and_ends_meanwhile(self):
+        self.disturb("stopped", hostile.stop_and_quit, qemu_options={})
+
     def test_regions_of_devices_that_are_added(self):
         _, results = self.run_hostile("added", ["--configs", "add"],
                                       hostile.added_devices, record=False,
