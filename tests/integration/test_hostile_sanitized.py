@@ -12,9 +12,14 @@ import unittest
 
 import common
 import test_hostile
-from harness import parts
+from harness import choreography, parts
+from harness.run import Run
 
 MESSAGES = 50000  # with one seed: enough for every pair of fields at their edges
+# Back-ends that do as they should, or die: each way in which mappings come to an end.
+SCENARIOS = ["healthy", "two-threads", "no-reply-ack", "refusals-no-region",
+             "refusals-not-negotiated", "reply-fails", "reconnect", "channel-dies",
+             "reset-mapped", "too-many", "unplug-mapped"]
 FINDING = re.compile(r"ERROR: (AddressSanitizer|LeakSanitizer)|runtime error:")
 
 
@@ -53,6 +58,15 @@ class SanitizedTest(test_hostile.HostileTest):
             code = program.read()
         for function in (b"__asan_init", b"__ubsan_handle_type_mismatch"):
             self.assertIn(function, code)
+
+    def test_mappings_that_come_to_their_end(self):
+        for scenario in SCENARIOS:
+            with self.subTest(scenario=scenario):
+                perform, usual = choreography.of(scenario)
+                with Run(parts.Programs(common.BUILD), self.prefix,
+                         choreography.path(scenario), self.out(scenario), record=False,
+                         **usual, **self.options(self.out(scenario))) as run:
+                    perform(run)
 
     def test_messages(self):
         sent = 0
