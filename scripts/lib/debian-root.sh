@@ -32,14 +32,15 @@ make_debian_root() {
 }
 
 # in_root NET COMMAND...: runs it in the root, in name spaces of its own; NET is "net" when it
-# may reach the archive. When its first process ends, all that it started is ended.
+# may reach the archive. When its first process ends, all that it started is ended. It takes the
+# place of its shell, which therefore is a subshell: who waits for it waits for the end of all.
 in_root() {
     local -a spaces=(--mount --pid --fork --kill-child --ipc --uts)
     local network=$1
     shift
     [ "$network" = net ] || spaces+=(--net)
     # shellcheck disable=SC2016 # the inner shell fills these in
-    unshare "${spaces[@]}" bash -c '
+    exec unshare "${spaces[@]}" bash -c '
         set -e
         root=$1 network=$2 downloads=$3
         shift 3
