@@ -83,7 +83,8 @@ def take_dump(blocks, directory, pairs_each, counts):
 def count(programs, prefix, out, block_count, pairs_each, say):
     """Counts of BLOCK_COUNT blocks of PAIRS_EACH pairs with the QEMU of PREFIX.
 
-    What callgrind wrote of the last block stays in OUT, for callgrind_annotate.
+    PAIRS_EACH is a multiple of pairs.RESTED_PAIRS. What callgrind wrote of the last block stays
+    in OUT, for callgrind_annotate.
     """
     shutil.rmtree(out, ignore_errors=True)
     os.makedirs(out)
@@ -91,7 +92,8 @@ def count(programs, prefix, out, block_count, pairs_each, say):
                "--separate-threads=yes", f"--callgrind-out-file={out}/callgrind.out.%p"]
     counts = Counts()
     # The first block is for warming up, and to have all code translated.
-    with pairs.blocks(programs, prefix, out, block_count + 1, pairs_each, wrapper) as blocks:
+    work = pairs.RESTED.format(rests=pairs_each // pairs.RESTED_PAIRS)
+    with pairs.blocks(programs, prefix, out, block_count + 1, work, wrapper) as blocks:
         for number in range(block_count + 1):
             blocks.perform()
             take_dump(blocks, out, pairs_each, counts if number else None)

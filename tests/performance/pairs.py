@@ -21,15 +21,25 @@ await start
 
 repeat {blocks} as block
   await signal go
-  timed {pairs}
+{work}  signal block
+end
+"""
+
+PAIR = """\
     map 0 $i%16*0x10000 0x4000 file=pages
     serve until ADD_MEM_REG
     unmap 0 $i%16*0x10000 0x4000
     serve until REM_MEM_REG
-  end
-  signal block
-end
 """
+
+# All at once, and timed.
+TIMED = "  timed {pairs}\n" + PAIR + "  end\n"
+
+# QEMU walks its list of RAM blocks, and what RCU has not freed yet is in it: with pauses that
+# list is as long in every block.
+RESTED_PAIRS = 10
+RESTED = f"  repeat {{rests}} as rest\n  repeat {RESTED_PAIRS}\n" + PAIR + \
+         "  end\n  serve idle 150\n  end\n"
 
 
 class Blocks:
@@ -66,12 +76,15 @@ class Blocks:
 
 
 @contextlib.contextmanager
-def blocks(programs, prefix, out, count, pairs, wrapper=()):
-    """Starts QEMU of PREFIX and its back-end for COUNT blocks of PAIRS pairs; ends them after."""
+def blocks(programs, prefix, out, count, work, wrapper=()):
+    """Starts QEMU of PREFIX and its back-end for COUNT blocks of WORK; ends them after.
+
+    WORK is the text of TIMED or RESTED, filled in.
+    """
     os.makedirs(out, exist_ok=True)
     scenario = os.path.join(out, "pairs.scn")
     with open(scenario, "w", encoding="ascii") as text:
-        text.write(SCENARIO.format(blocks=count, pairs=pairs))
+        text.write(SCENARIO.format(blocks=count, work=work))
     with Run(programs, prefix, scenario, out, record=False, wrapper=wrapper) as run:
         run.start()
         run.start_driver()

@@ -48,7 +48,7 @@ def measure(programs, prefix, out, rounds, pairs_each, seed, say, before_all_els
         order += chance.sample(KINDS, len(KINDS))
     total = SETTLE_PAIRS + pairs_each
     with pairs.blocks(programs, prefix, out, WARM_BLOCKS * len(KINDS) + len(order),
-                      total) as blocks:
+                      pairs.TIMED.format(pairs=total)) as blocks:
         if before_all_else:
             blocks.run_before_all_else()
         with recordings(programs, out, blocks.qemu_pid) as both:
