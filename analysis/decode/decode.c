@@ -358,6 +358,8 @@ static bool run(Decoder *decoder, bt_graph *graph, const bt_plugin *ctf, const b
 /* Traces without a single packet tell nothing, and that must be said. */
 static void note_empty(Decoder *decoder)
 {
+    gint64 until_ns =
+        decoder->options->until_ns ? decoder->first_ns + decoder->options->until_ns : 0;
     for (guint i = 0; i < decoder->groups->len; i++) {
         const SsTraceGroup *group = g_ptr_array_index(decoder->groups, i);
         const char *path = g_ptr_array_index(group->directories, 0);
@@ -366,7 +368,7 @@ static void note_empty(Decoder *decoder)
             diagnose(decoder, g_strdup_printf("Cannot use trace: path=\"%s\": it is empty", path));
         }
         for (guint d = 0; d < group->directories->len; d++) {
-            ss_run_info_read(decoder->model, g_ptr_array_index(group->directories, d),
+            ss_run_info_read(decoder->model, g_ptr_array_index(group->directories, d), until_ns,
                              decoder->diagnostics);
         }
     }

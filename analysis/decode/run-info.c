@@ -28,14 +28,20 @@ static bool complete(JsonObject *object)
            json_node_get_value_type(node) != G_TYPE_BOOLEAN || json_node_get_boolean(node);
 }
 
-static void take_process(SsModel *model, JsonObject *object, bool ended, bool whole)
+/* With `until_ns`, of that time: what ended later was alive. */
+static void take_process(SsModel *model, JsonObject *object, bool ended, bool whole,
+                         gint64 until_ns)
 {
     gint64 pid, code, ns = 0;
     (void)get_int(object, "ended_ns", &ns);
     if (!get_int(object, "pid", &pid) || pid <= 0 || pid > G_MAXINT32) {
         return;
     }
-    if (!ended) {
+    if (ended && until_ns && ns > until_ns) {
+        ss_model_set_run_end(model, (gint32)pid, SS_END_ALIVE, 0, 0);
+    } else if (ended && until_ns && !ns) {
+        ss_model_set_run_end(model, (gint32)pid, SS_END_UNKNOWN, 0, 0);
+    } else if (!ended) {
         ss_model_set_run_end(model, (gint32)pid, whole ? SS_END_ALIVE : SS_END_UNKNOWN, 0, 0);
     } else if (get_int(object, "signal", &code)) {
         ss_model_set_run_end(model, (gint32)pid, SS_END_SIGNAL, (gint32)code, ns);
@@ -46,7 +52,7 @@ static void take_process(SsModel *model, JsonObject *object, bool ended, bool wh
     }
 }
 
-static void take(SsModel *model, JsonNode *root)
+static void take(SsModel *model, JsonNode *root, gint64 until_ns)
 {
     if (!JSON_NODE_HOLDS_OBJECT(root)) {
         return;
@@ -63,18 +69,19 @@ static void take(SsModel *model, JsonNode *root)
             bool known = ended && JSON_NODE_HOLDS_VALUE(ended) &&
                          json_node_get_value_type(ended) == G_TYPE_BOOLEAN;
             if (known) {
-                take_process(model, process, json_node_get_boolean(ended), whole);
+                take_process(model, process, json_node_get_boolean(ended), whole, until_ns);
             }
         }
     }
     /* The command last: of it also the exit status is known. */
     gint64 ended_ns;
     if (json_object_has_member(object, "pid")) {
-        take_process(model, object, get_int(object, "ended_ns", &ended_ns), whole);
+        take_process(model, object, get_int(object, "ended_ns", &ended_ns), whole, until_ns);
     }
 }
 
-void ss_run_info_read(SsModel *model, const char *directory, GPtrArray *diagnostics)
+void ss_run_info_read(SsModel *model, const char *directory, gint64 until_ns,
+                      GPtrArray *diagnostics)
 {
     g_autofree char *at = g_canonicalize_filename(directory, NULL);
     for (guint level = 0; level < LEVELS; level++) {
@@ -93,7 +100,7 @@ void ss_run_info_read(SsModel *model, const char *directory, GPtrArray *diagnost
             }
             JsonNode *root = json_parser_get_root(parser);
             if (root) {
-                take(model, root);
+                take(model, root, until_ns);
             }
             return;
         }

@@ -7,6 +7,10 @@
 #include "analysis/report/layout.h"
 #include "analysis/report/names.h"
 
+/* With more devices than that, those whose names have to be cut are numbered: comparing the
+ * names of all would take too long for each row of a table. */
+#define MAX_COMPARED 32
+
 static char *full_name(const SsDevice *device)
 {
     return ss_device_text(device->id, device->chardev, device->dev, device->vdev);
@@ -67,7 +71,8 @@ char *ss_device_label(const SsDevice *device, guint columns)
         return g_steal_pointer(&name);
     }
     static char *(*const cuts[])(const char *, guint) = { part_of, end_of };
-    for (guint i = 0; i < G_N_ELEMENTS(cuts); i++) {
+    bool few = device->process->devices->len <= MAX_COMPARED;
+    for (guint i = 0; few && i < G_N_ELEMENTS(cuts); i++) {
         g_autofree char *label = cuts[i](name, columns);
         if (!is_taken(device, name, label, columns, cuts[i])) {
             return g_steal_pointer(&label);
