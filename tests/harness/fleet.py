@@ -134,6 +134,19 @@ class Machine:
         """The request of a device's back-end that lies unread in QEMU's socket, or None."""
         return evidence.unread_request(self.qemu.pid, self.backend(chardev).pid)
 
+    def await_unread(self, chardev, number):
+        """Until the request NUMBER of a device's back-end, counted from 1, lies unread.
+
+        It logs a request before it sends it, and sends the next one after the reply: what lies
+        unread then is none before that.
+        """
+        def unread():
+            sent = [entry for entry in self.backend(chardev).entries()
+                    if entry.get("phase") == "sent"]
+            return len(sent) == number and self.unread(chardev)
+        wait_until(unread, START_TIMEOUT_S, f"request {number} of {chardev} to lie unread",
+                   [self.qemu, self.backend(chardev)])
+
     # -- ending -------------------------------------------------------------------------
 
     def quit(self):

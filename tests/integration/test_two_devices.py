@@ -10,6 +10,7 @@ from harness.processes import wait_until
 
 LARGE = {(0, i * 0x1000, 0x1000, "large") for i in range(7)} | {(1, 0, 0x3000, "other")}
 SMALL = {(0, i * 0x1000, 0x1000, "small") for i in range(5)}
+IDLER = {(0, i * 0x1000, 0x1000, "idler") for i in range(3)}
 HELD_S = 3.5  # a wait speaks up twice in that time
 
 
@@ -122,9 +123,9 @@ class TwoDevicesTest(apart.ApartTest):
         self.assertTrue(verbs.device(machine.pid, "dev1")["gone"])
         self.assertFalse(verbs.device(machine.pid, "dev0")["gone"])
 
-    def hang(self, fleet, machine, guilty):
-        """Until QEMU stands still with a request of GUILTY's back-end unread, and so it stays."""
-        wait_until(lambda: machine.unread(guilty), 60, "a request to lie unread", [machine.qemu])
+    def hold(self, fleet, machine, guilty):
+        """QEMU stands still with a request of GUILTY's back-end unread, and so it stays until
+        the recording has ended."""
         machine.monitor.ask("query-status")
         self.assertFalse(machine.qemu.ended(HELD_S))
         self.assertTrue(machine.unread(guilty))
@@ -150,31 +151,34 @@ class TwoDevicesTest(apart.ApartTest):
         self.assert_readable(verbs)
         return alarms[0]
 
+    def check_deadlock_of(self, guilty, other):
+        with apart.fleet(f"two-deadlock-{guilty}") as fleet:
+            names = ["idler", "idler"]
+            names[int(guilty[2:])] = "pipeliner"
+            machine = fleet.add("stuck", apart.neighbours(names))
+            fleet.start()
+            machine.on("vu0", "start")
+            machine.on("vu1", "start")
+            machine.await_signals("ready")
+            machine.backend(other).give_signal("go")
+            machine.backend(other).await_signal("mapped", 60)
+            machine.settle()
+            machine.backend(guilty).give_signal("go")
+            machine.await_unread(guilty, 2)
+            # Unread as well, and no deadlock: this back-end serves while it waits.
+            machine.backend(other).give_signal("more")
+            machine.await_unread(other, len(IDLER) + 1)
+            trace = self.hold(fleet, machine, guilty)
+            machine.backend(other).await_signal("done", 60)
+            machine.quit()
+        verbs = apart.Verbs(trace)
+        self.assert_one_deadlock(verbs, machine, f"dev{guilty[2:]}", guilty)
+        self.assert_live(verbs, machine, other, f"dev{other[2:]}", IDLER)
+
     def test_deadlock_of_one_beside_a_healthy_one(self):
         for guilty, other in (("vu0", "vu1"), ("vu1", "vu0")):
-            with self.subTest(guilty=guilty), apart.fleet(f"two-deadlock-{guilty}") as fleet:
-                names = ["idler", "idler"]
-                names[int(guilty[2:])] = "pipeliner"
-                machine = fleet.add("stuck", apart.neighbours(names))
-                fleet.start()
-                machine.on("vu0", "start")
-                machine.on("vu1", "start")
-                machine.await_signals("ready")
-                machine.backend(other).give_signal("go")
-                machine.backend(other).await_signal("mapped", 60)
-                machine.settle()
-                machine.backend(guilty).give_signal("go")
-                wait_until(lambda: machine.unread(guilty), 60, "a request to lie unread")
-                # Unread as well, and no deadlock: this back-end serves while it waits.
-                machine.backend(other).give_signal("more")
-                wait_until(lambda: machine.unread(other), 60, "the other's request")
-                trace = self.hang(fleet, machine, guilty)
-                machine.backend(other).await_signal("done", 60)
-                machine.quit()
-            verbs = apart.Verbs(trace)
-            self.assert_one_deadlock(verbs, machine, f"dev{guilty[2:]}", guilty)
-            self.assert_live(verbs, machine, other, f"dev{other[2:]}",
-                             {(0, i * 0x1000, 0x1000, "idler") for i in range(3)})
+            with self.subTest(guilty=guilty):
+                self.check_deadlock_of(guilty, other)
 
     def test_deadlock_across_devices(self):
         """A commit tells every back-end: that of one device's MAP waits for the other device's
@@ -189,7 +193,7 @@ class TwoDevicesTest(apart.ApartTest):
             machine.qemu.signal(signal.SIGSTOP)
             machine.give_signals("go")
             for chardev in ("vu0", "vu1"):
-                wait_until(lambda one=chardev: machine.unread(one), 60, "a request to lie unread")
+                machine.await_unread(chardev, 1)
             machine.qemu.signal(signal.SIGCONT)
             # Which of the two is read first is QEMU's choice; the other one is stuck.
             unread = wait_until(lambda: [one for one in ("vu0", "vu1")
@@ -198,7 +202,7 @@ class TwoDevicesTest(apart.ApartTest):
             self.assertEqual(len(unread), 1)
             first = unread[0]
             second = {"vu0": "vu1", "vu1": "vu0"}[first]
-            trace = self.hang(fleet, machine, second)
+            trace = self.hold(fleet, machine, second)
             machine.backend(first).await_signal("mapped", 60)
             machine.quit()
         verbs = apart.Verbs(trace)

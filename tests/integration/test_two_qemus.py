@@ -5,12 +5,12 @@ Device ids, regions, offsets and descriptor numbers are the same; without addres
 randomisation many pointers are, too. What differs is the process, and what the back-ends did.
 """
 
+import re
 import signal
 import unittest
 
 import apart
 import common
-from harness.processes import wait_until
 
 LARGE = {(0, i * 0x1000, 0x1000, "large") for i in range(7)} | {(1, 0, 0x3000, "other")}
 SMALL = {(0, i * 0x1000, 0x1000, "small") for i in range(5)}
@@ -84,7 +84,7 @@ class TwoQemusTest(apart.ApartTest):
             stuck.backend("vu0").await_signal("mapped", 60)
             stuck.settle()
             stuck.backend("vu1").give_signal("go")
-            wait_until(lambda: stuck.unread("vu1"), 60, "a request to lie unread", [stuck.qemu])
+            stuck.await_unread("vu1", 2)
             # Now the other one maps, resets a device and starts it again.
             healthy.give_signals("go")
             healthy.await_signals("mapped")
@@ -151,6 +151,11 @@ class TwoQemusTest(apart.ApartTest):
                                                r"which has ended at \d+\.\d+ s$")
             self.assertRegex(verbs.text[verb], rf"(?m)^{other.vm} \(\S+ {other.pid}\)$")
         self.assert_readable(verbs)
+        # At a time before, it was alive.
+        ended, = re.findall(r"ended at (\S+) s", verbs.text["mappings"])
+        before = common.tool("mappings", "--at", str(float(ended) - 0.05), trace)
+        self.assertEqual(before.returncode, 0, before.stderr)
+        self.assertRegex(before.stdout, rf"(?m)^{killed.vm} \(\S+ {killed.pid}\)$")
 
 
 if __name__ == "__main__":
