@@ -62,7 +62,8 @@ def command_line(prefix, directory, name, reconnect_ms=0, hotplug=False, devices
         "-qmp", f"unix:{directory}/qmp.sock,server=on,wait=off",
         "-qmp", f"unix:{directory}/monitor.sock,server=on,wait=off",
         *(word for port in range(PORTS)
-          for word in ("-device", f"pcie-root-port,id=rp{port},chassis={port + 1},slot={port + 1}")),
+          for word in ("-device",
+                       f"pcie-root-port,id=rp{port},chassis={port + 1},slot={port + 1}")),
         *(word for device in devices
           for word in ("-chardev", device.chardev_option(directory),
                        "-device", device.device_option())),
