@@ -16,6 +16,10 @@ class Estimate:
     low: float
     high: float
 
+    def within(self, limit):
+        """True when the interval lies between minus and plus LIMIT."""
+        return -limit <= self.low and self.high <= limit
+
     def verdict(self, budget):
         """What the interval says of a budget that must not be exceeded."""
         if self.high <= budget:

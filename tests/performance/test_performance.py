@@ -68,6 +68,11 @@ class EstimatesTest(unittest.TestCase):
         self.assertEqual(Estimate(2.0, 1.5, 3.1).verdict(3.0), "not decided")
         self.assertEqual(Estimate(4.0, 3.1, 5.0).verdict(3.0), "missed")
 
+    def test_within(self):
+        self.assertTrue(Estimate(0.0, -1.0, 1.0).within(1.0))
+        self.assertFalse(Estimate(0.0, -1.1, 0.5).within(1.0))
+        self.assertFalse(Estimate(0.0, -0.5, 1.1).within(1.0))
+
     def test_table(self):
         self.assertEqual(table(("a", "bb"), [("1", "2"), ("333", "")]),
                          ["| a   | bb |", "|-----|----|", "| 1   | 2  |", "| 333 |    |"])
