@@ -21,7 +21,7 @@ def run(name, *arguments, **keywords):
 
 class ScriptsTest(unittest.TestCase):
     def test_help(self):
-        for name in ('build-qemu', 'check', 'demo', 'format', 'install-packages'):
+        for name in ('build-qemu', 'check', 'demo', 'format', 'install-packages', 'measure'):
             with self.subTest(name):
                 done = run(name, '--help')
                 self.assertEqual((done.returncode, done.stderr), (0, ''))
@@ -29,7 +29,7 @@ class ScriptsTest(unittest.TestCase):
                 self.assertLessEqual(max(map(len, done.stdout.splitlines())), 99)
 
     def test_unknown_option(self):
-        for name in ('build-qemu', 'check', 'demo', 'install-packages'):
+        for name in ('build-qemu', 'check', 'demo', 'install-packages', 'measure'):
             with self.subTest(name):
                 done = run(name, '--nonsense')
                 self.assertEqual((done.returncode, done.stdout), (2, ''))
