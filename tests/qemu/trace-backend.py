@@ -52,7 +52,8 @@ def options(backend, out):
 
 def run_healthy(backend, qemu, out):
     with Run(parts.Programs(common.BUILD), qemu, choreography.path("healthy"), out,
-             record=backend == "ust", qemu_options={"more": options(backend, out)}) as run:
+             record=backend == "ust", record_options=["--set", "catalogue"],
+             qemu_options={"more": options(backend, out)}) as run:
         choreography.of("healthy")[0](run)
     return run
 
