@@ -154,6 +154,30 @@ class DeviceLifeTest(apart.ApartTest):
         machine.monitor.execute("job-dismiss", id="save")
         self.assertFalse(os.path.exists(saved))
 
+    def test_what_the_monitor_tells_of_a_device(self):
+        """Also while it is not started; and which device it is that blocks migration."""
+        with apart.fleet("life-monitor") as fleet:
+            machine = fleet.add("life", apart.neighbours(("idler", "idler")))
+            fleet.start()
+            paths = [f"/machine/peripheral/dev{number}/virtio-backend" for number in range(2)]
+            for path in paths:
+                status = machine.monitor.execute("x-query-virtio-status", path=path)
+                self.assertFalse(status["vhost-started"])
+            machine.on("vu1", "start")
+            status = machine.monitor.execute("x-query-virtio-status", path=paths[1])
+            self.assertTrue(status["vhost-started"])
+            protocols = status["vhost-dev"]["protocol-features"]["protocols"]
+            self.assertTrue([feature for feature in protocols
+                             if feature.startswith("VHOST_USER_PROTOCOL_F_SHMEM:")], protocols)
+            reasons = [reason for reason in
+                       machine.monitor.execute("query-migrate")["blocked-reasons"]
+                       if SHARED in reason]
+            for path in paths:
+                self.assertEqual(len([reason for reason in reasons if f"'{path}'" in reason]), 1,
+                                 reasons)
+            fleet.end()
+            machine.quit()
+
     def test_save_and_migrate_are_refused(self):
         with apart.fleet("life-migrate") as fleet:
             machine = self.start(fleet, ports=True)
