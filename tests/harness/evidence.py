@@ -148,7 +148,10 @@ def _peek(pidfd, number):
         fcntl.ioctl(sock.fileno(), termios.FIONREAD, unread)
         seen = {"unread": unread[0]}
         if unread[0] >= HEADER.size:
-            head = sock.recv(HEADER.size, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            try:
+                head = sock.recv(HEADER.size, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            except BlockingIOError:  # read meanwhile
+                return {"unread": 0}
             if len(head) == HEADER.size:
                 seen["request"], seen["flags"], seen["size"] = HEADER.unpack(head)
         return seen

@@ -20,12 +20,14 @@ class LateTest(common.IntegrationTest):
         text = " ".join(report.text.split())
         self.assertIn("waits for the reply to SET_MEM_TABLE", text)
         self.assertIn("which lies unread in QEMU's socket", text)
-        # The hang is older than the recording, and the report says how old.
+        # The hang is older than the recording, and the report says how old. With somebody else's
+        # recording of all processes there QEMU may speak up by itself, too.
         told = [line for line in common.babeltrace(run.path("late")).splitlines()
                 if "vhost_user_reply_wait_lasts" in line]
-        self.assertEqual(len(told), 1)
-        self.assertGreater(int(told[0].split("waited = ")[1].split(",")[0]),
-                           run.witness["hang"]["held_s"] * 1000)
+        self.assertTrue(told)
+        for line in told:
+            self.assertGreater(int(line.split("waited = ")[1].split(",")[0]),
+                               run.witness["hang"]["held_s"] * 1000)
 
     def test_mappings_are_told_by_a_quiet_qemu(self):
         run = common.play("reset-mapped", "late-quiet")
