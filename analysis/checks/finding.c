@@ -65,6 +65,7 @@ void ss_finding_free(SsFinding *finding)
     g_free(finding->key);
     g_ptr_array_unref(finding->statements);
     g_ptr_array_unref(finding->witness);
+    ss_order_free(finding->order);
     g_free(finding);
 }
 

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "analysis/checks/order.h"
 #include "analysis/model/model.h"
 
 /* In rising order of weight. */
@@ -48,9 +49,10 @@ typedef struct SsFinding {
     guint64 dev, vdev;
     char *device_id, *chardev; /* owned */
     guint32 virtio_id;
-    GPtrArray *statements;                    /* owned SsStatement */
-    GPtrArray *witness;                       /* owned SsWitness, in order of time */
-    const char *rule;                         /* static */
+    GPtrArray *statements; /* owned SsStatement */
+    GPtrArray *witness;    /* owned SsWitness, in order of time */
+    SsOrder *order;        /* owned; of a deadlock or a hazard of one, else NULL */
+    const char *rule;      /* static */
     const char *remedy_now, *remedy_for_good; /* static, may be NULL */
     guint64 count;                            /* how often, at the same place */
     gint64 first_ns, last_ns;

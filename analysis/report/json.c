@@ -175,6 +175,7 @@ static void add_finding(JsonBuilder *json, const SsReport *report, const SsFindi
         json_builder_end_object(json);
     }
     json_builder_end_array(json);
+    ss_json_order(json, "order", finding->order);
     ss_json_string(json, "rule", finding->rule);
     ss_json_begin_object(json, "remedy");
     ss_json_string_or_null(json, "now", finding->remedy_now);

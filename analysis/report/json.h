@@ -29,3 +29,6 @@ void ss_json_waits(JsonBuilder *json, const SsReport *report);
 void ss_json_mappings(JsonBuilder *json, const SsReport *report, guint limit);
 void ss_json_descriptors(JsonBuilder *json, const SsReport *report, guint limit);
 void ss_json_open_waits(JsonBuilder *json, const SsReport *report, guint limit);
+
+/* json-order.c: null without an order. */
+void ss_json_order(JsonBuilder *json, const char *name, const SsOrder *order);

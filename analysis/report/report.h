@@ -8,7 +8,7 @@
 
 #include "analysis/checks/check.h"
 
-#define SS_SCHEMA_VERSION "1.1"
+#define SS_SCHEMA_VERSION "1.2"
 
 typedef struct SsReport {
     const SsModel *model;   /* weak; finished */
