@@ -46,8 +46,9 @@ static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, Ss
 
 static void at_end(SsChecks *checks, const SsCheck *check, SsProcess *process, gint64 ns)
 {
-    if (ss_process_waits(process, NULL)) {
-        return;
+    SsThread *thread = NULL;
+    if (ss_process_waits(process, &thread) && thread->wait.spoke_ns) {
+        return; /* it hangs there, and that is told as a hang */
     }
     for (guint d = 0; d < process->devices->len; d++) {
         SsDevice *device = g_ptr_array_index(process->devices, d);

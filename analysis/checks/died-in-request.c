@@ -62,7 +62,7 @@ static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process,
                          known    ? SS_OBSERVED
                          : silent ? SS_SUSPECTED
                                   : SS_UNKNOWN,
-                         process, device, exchange->request_ns, process->last_ns, place,
+                         process, device, exchange->request_ns, end_ns, place,
                          g_strdup_printf("inside %s #%" G_GUINT64_FORMAT " the process %s", request,
                                          exchange->seq, how));
     if (!finding) {

@@ -80,7 +80,7 @@ static void settled(SsChecks *checks, const SsCheck *check, const SsNotice *noti
     }
 }
 
-static void at_end(SsChecks *checks, const SsCheck *check, SsProcess *process)
+static void at_end(SsChecks *checks, const SsCheck *check, SsProcess *process, gint64 end_ns)
 {
     bool waits = ss_process_waits(process, NULL);
     GHashTableIter iter;
@@ -96,7 +96,7 @@ static void at_end(SsChecks *checks, const SsCheck *check, SsProcess *process)
             continue;
         }
         report(checks, check, descriptor, passed_by ? SS_OBSERVED : SS_SUSPECTED,
-               mapping->finalized_ns, process->last_ns, "reclaim",
+               mapping->finalized_ns, end_ns, "reclaim",
                g_strdup("its mapping is finalized, its RAM block was not reclaimed"));
     }
 }
@@ -106,7 +106,7 @@ static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notic
     if (notice->kind == SS_NOTICE_SETTLED) {
         settled(checks, check, notice);
     } else if (notice->kind == SS_NOTICE_PROCESS_ENDS) {
-        at_end(checks, check, notice->process);
+        at_end(checks, check, notice->process, notice->ns);
     }
 }
 

@@ -23,7 +23,7 @@ static char *range_text(const SsMapping *mapping)
 }
 
 static void removed_kept(SsChecks *checks, const SsCheck *check, SsProcess *process,
-                         SsMapping *mapping)
+                         SsMapping *mapping, gint64 end_ns)
 {
     bool commit_after = process->last_commit_end_ns > mapping->removed_ns;
     gint64 since = process->last_ns - mapping->removed_ns;
@@ -35,7 +35,7 @@ static void removed_kept(SsChecks *checks, const SsCheck *check, SsProcess *proc
     g_autofree char *place = g_strdup_printf("removed|%s", mapping->reason);
     SsFinding *finding = ss_checks_report(
         checks, check, passed_by ? SS_OBSERVED : SS_SUSPECTED, process, mapping->device,
-        mapping->removed_ns, process->last_ns, place,
+        mapping->removed_ns, end_ns, place,
         g_strdup_printf("the mapping of %s was removed (%s) and in %.1f s not finalized", range,
                         mapping->reason, (double)since / SS_NS_PER_S));
     if (!finding) {
@@ -52,7 +52,7 @@ static void removed_kept(SsChecks *checks, const SsCheck *check, SsProcess *proc
     }
 }
 
-static void at_end(SsChecks *checks, const SsCheck *check, SsProcess *process)
+static void at_end(SsChecks *checks, const SsCheck *check, SsProcess *process, gint64 end_ns)
 {
     GHashTableIter iter;
     gpointer value;
@@ -60,9 +60,25 @@ static void at_end(SsChecks *checks, const SsCheck *check, SsProcess *process)
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         SsMapping *mapping = value;
         if (mapping->removed_ns) {
-            removed_kept(checks, check, process, mapping);
+            removed_kept(checks, check, process, mapping, end_ns);
         }
     }
+}
+
+/* Since when nothing has been told that is in the device's regions. */
+static gint64 untold_since(const SsProcess *process, const SsDevice *device, gint64 ns)
+{
+    gint64 since = ns;
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, process->mappings);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const SsMapping *mapping = value;
+        if (mapping->device == device && mapping->in_region) {
+            since = MIN(since, mapping->told_ns);
+        }
+    }
+    return since;
 }
 
 static void left(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
@@ -74,15 +90,22 @@ static void left(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
         return;
     }
     bool reset = notice->kind == SS_NOTICE_RESET_ENDED;
+    /* Without QEMU's count ours alone says so: it is as good as what was told since. */
+    bool counted = notice->mappings > 0;
     SsFinding *finding = ss_checks_report(
-        checks, check, SS_OBSERVED, notice->process, notice->device, notice->since_ns, notice->ns,
-        reset ? "reset" : "unplug",
+        checks, check, counted ? SS_OBSERVED : SS_SUSPECTED, notice->process, notice->device,
+        counted ? notice->since_ns : untold_since(notice->process, device, notice->since_ns),
+        notice->ns, reset ? "reset" : "unplug",
         g_strdup_printf("%" G_GUINT64_FORMAT " mapping%s left when the %s of the device ended",
                         mappings, mappings == 1 ? " was" : "s were", reset ? "reset" : "unplug"));
     if (!finding) {
         return;
     }
     finding->count = mappings;
+    finding->first_ns = notice->since_ns;
+    if (!counted && !finding->condition) {
+        finding->condition = g_strdup("not visible: where they are; QEMU counts none");
+    }
     if (device) {
         ss_finding_take_journal(finding, device, 0, notice->ns, KINDS);
     }
@@ -96,7 +119,7 @@ static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notic
         left(checks, check, notice);
         break;
     case SS_NOTICE_PROCESS_ENDS:
-        at_end(checks, check, notice->process);
+        at_end(checks, check, notice->process, notice->ns);
         break;
     default:
         break;

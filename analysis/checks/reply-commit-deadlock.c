@@ -144,6 +144,19 @@ static void take_witness(SsFinding *finding, const SsWait *wait, const GArray *c
     ss_finding_add_witness(finding, wait->spoke_ns, true, 0, g_strdup_printf("%s...waits", whose));
 }
 
+/* The wait speaks for itself. That nothing was answered does not: no event may be missing. */
+static gint64 proof_begin(const SsWait *wait, const GArray *cycle)
+{
+    gint64 begin = wait->spoke_ns;
+    for (guint i = 0; i < cycle->len; i++) {
+        const SsEdge *edge = &g_array_index(cycle, SsEdge, i);
+        if (edge->kind == SS_EDGE_UNANSWERED) {
+            begin = MIN(begin, edge->exchange->request_ns);
+        }
+    }
+    return begin;
+}
+
 static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, SsThread *thread,
                   const GArray *edges, gint64 end_ns)
 {
@@ -158,7 +171,7 @@ static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, Ss
     g_autofree char *request = ss_frontend_request_text(wait->request);
     g_autofree char *place = g_strdup_printf("%d", thread->tid);
     SsFinding *finding = ss_checks_report(
-        checks, check, SS_SUSPECTED, process, wait->device, wait->spoke_ns, end_ns, place,
+        checks, check, SS_SUSPECTED, process, wait->device, proof_begin(wait, cycle), end_ns, place,
         g_strdup_printf("QEMU and its back-end wait for each other: QEMU for the reply to %s, "
                         "the back-end for the reply to its own request",
                         request));

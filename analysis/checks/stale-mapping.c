@@ -12,8 +12,9 @@
      SS_STEP_BIT(SS_STEP_DEVICE_GONE) | SS_STEP_BIT(SS_STEP_MAPPING_REMOVED) | \
      SS_STEP_BIT(SS_STEP_STOP_BEGIN) | SS_STEP_BIT(SS_STEP_STOP_END) | SS_STEP_BIT(SS_STEP_REPLY))
 
-/* One of them, to name. */
-static const SsMapping *example(const SsDevice *device, gint64 before_ns, guint64 *ret_count)
+/* One of them, to name. `ret_told_ns`: since when nothing is told that is still there. */
+static const SsMapping *example(const SsDevice *device, gint64 before_ns, guint64 *ret_count,
+                                gint64 *ret_told_ns)
 {
     const SsMapping *first = NULL;
     guint64 count = 0;
@@ -24,6 +25,7 @@ static const SsMapping *example(const SsDevice *device, gint64 before_ns, guint6
         const SsMapping *mapping = value;
         if (mapping->device == device && mapping->in_region && mapping->added_ns <= before_ns) {
             count++;
+            *ret_told_ns = MIN(*ret_told_ns, mapping->told_ns);
             if (!first || mapping->shm_offset < first->shm_offset) {
                 first = mapping;
             }
@@ -37,12 +39,13 @@ static void judge(SsChecks *checks, const SsCheck *check, SsDevice *device, SsCe
                   gint64 since_ns, gint64 ns)
 {
     guint64 count;
-    const SsMapping *mapping = example(device, since_ns, &count);
+    gint64 told_ns = since_ns;
+    const SsMapping *mapping = example(device, since_ns, &count, &told_ns);
     if (!mapping) {
         return;
     }
     SsFinding *finding = ss_checks_report(
-        checks, check, certainty, device->process, device, since_ns, ns, "disconnect",
+        checks, check, certainty, device->process, device, told_ns, ns, "disconnect",
         g_strdup_printf("%" G_GUINT64_FORMAT " mapping%s still visible to the guest after the "
                         "%s channel closed, such as region %u 0x%" G_GINT64_MODIFIER
                         "x+0x%" G_GINT64_MODIFIER "x",
@@ -53,6 +56,7 @@ static void judge(SsChecks *checks, const SsCheck *check, SsDevice *device, SsCe
         return;
     }
     finding->count = count;
+    finding->first_ns = since_ns;
     finding->duration_ns = ns - since_ns;
     if (certainty != SS_OBSERVED && !finding->condition) {
         finding->condition = g_strdup("the recording ended before the cleanup had its time");

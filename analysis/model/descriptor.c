@@ -19,8 +19,8 @@ static void detach(SsDescriptor *descriptor)
 static void attach(SsDescriptor *descriptor)
 {
     SsExchange *exchange = ss_exchange_find(descriptor->device, descriptor->seq);
-    if (!exchange) {
-        return;
+    if (!exchange || exchange->dispatched_ns) {
+        return; /* one that is done gets no more: it is a later one whose begin was not seen */
     }
     descriptor->request = exchange->request;
     for (guint i = 0; i < SS_EXCHANGE_FDS; i++) {

@@ -128,6 +128,7 @@ static void enter(SsMapping *mapping, gint64 ns)
     if (!mapping->added_ns) {
         mapping->added_ns = ns;
     }
+    mapping->told_ns = ns;
 }
 
 static void added(SsProcess *process, const SsEvent *event)

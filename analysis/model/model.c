@@ -99,6 +99,9 @@ void ss_model_set_recorded(SsModel *model, guint index, SsEventId id)
 void ss_model_add_loss(SsModel *model, guint index, gint64 begin_ns, gint64 end_ns, guint64 events)
 {
     GArray *losses = trace_at(model, index)->losses;
+    if (end_ns != G_MAXINT64) {
+        ss_model_reached(model, index, end_ns);
+    }
     SsLoss *last = losses->len ? &g_array_index(losses, SsLoss, losses->len - 1) : NULL;
     if (last &&
         (losses->len >= MAX_LOSSES || (begin_ns <= last->end_ns && end_ns >= last->begin_ns))) {
@@ -218,6 +221,10 @@ void ss_model_event(SsModel *model, const SsEvent *event)
         event->id != SS_EVENT_VHOST_USER_REPLY_READ) {
         thread->waiting = false; /* a thread that waits does nothing else: it ended unseen */
     }
+    if (thread->reading && event->id != SS_EVENT_VHOST_USER_BACKEND_REQUEST &&
+        event->id != SS_EVENT_VHOST_USER_BACKEND_DISPATCHED) {
+        thread->reading = NULL; /* the same of one that reads */
+    }
     model->last_process = process;
 
     switch (ss_catalogue_events[event->id].event_class) {
@@ -250,15 +257,28 @@ void ss_model_event(SsModel *model, const SsEvent *event)
     }
 }
 
+/* What had become of it when the recording ended. One that ended later was alive then; but two
+ * clocks tell these times, so that of a little later nothing is known. */
+static void take_end(const SsModel *model, SsProcess *process, gint64 reach_ns)
+{
+    const SsRunEnd *run_end = g_hash_table_lookup(model->run_ends, GINT_TO_POINTER(process->pid));
+    if (!run_end) {
+        return;
+    }
+    bool ended = run_end->end == SS_END_EXITED || run_end->end == SS_END_SIGNAL;
+    if (ended && run_end->ns > reach_ns) {
+        process->end = run_end->ns > reach_ns + SS_GRACE_NS ? SS_END_ALIVE : SS_END_UNKNOWN;
+        return;
+    }
+    process->end = run_end->end;
+    process->end_code = run_end->code;
+    process->ended_ns = run_end->ns;
+}
+
 static void finish_process(SsModel *model, SsProcess *process)
 {
     gint64 end = ss_model_reach(model, process);
-    const SsRunEnd *run_end = g_hash_table_lookup(model->run_ends, GINT_TO_POINTER(process->pid));
-    if (run_end) {
-        process->end = run_end->end;
-        process->end_code = run_end->code;
-        process->ended_ns = run_end->ns;
-    }
+    take_end(model, process, end);
     for (guint i = 0; i < process->devices->len; i++) {
         SsDevice *device = g_ptr_array_index(process->devices, i);
         ss_exchange_settle(model, device, end - SS_STEP_NS, end);

@@ -219,6 +219,7 @@ struct SsMapping {
     guint64 ino;
     guint64 seq; /* exchange that made it, 0 when not known */
     gint64 birth_ns, ram_ns, added_ns, visible_ns, removed_ns, finalized_ns;
+    gint64 told_ns;           /* the last event that had it in its region */
     char reason[16];          /* why it was removed */
     bool in_region;           /* entered its region and did not leave it */
     SsDescriptor *descriptor; /* weak; NULL once closed */

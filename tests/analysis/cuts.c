@@ -1,0 +1,244 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * cuts SEED FIXTURE...: cuts of fixtures, and what must hold for each:
+ *
+ * - begun late, or ended early, at any event, with nobody telling of a loss: no alarm that
+ *   the whole does not raise, and of a healthy fixture none at all;
+ * - any window of events lost, and the loss told: the same, and no check says that it could
+ *   decide;
+ * - one event lost and nobody told: an alarm that the whole does not raise only where the
+ *   model cannot know better, which is the list `beyond_reach`.
+ *
+ * An alarm is a finding that is observed or suspected.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/analysis/cut.h"
+
+/* Windows of one fixture, each with a told loss; of a short one all that there are. */
+#define WINDOWS 20000
+#define MAX_SHOWN 40
+
+typedef struct Tally {
+    GRand *rand;
+    guint64 begins, ends, both, windows, silent, wrong;
+    guint64 healthy, sick;
+} Tally;
+
+/* What one lost event that nobody told of can do: nothing else in the trace contradicts it. No
+ * recording is known to lose a single event in silence; whole packets are, and of those decode
+ * knows. */
+typedef struct BeyondReach {
+    SsEventId event;
+    const char *check;
+    bool seen;
+} BeyondReach;
+
+static BeyondReach beyond_reach[] = {
+    { SS_EVENT_VHOST_USER_BACKEND_REPLY, "missing-reply" },
+    { SS_EVENT_VHOST_USER_BACKEND_REPLY, "commit-before-reply" },
+    { SS_EVENT_VHOST_USER_BACKEND_FD_CLOSE, "fd-leak" },
+    { SS_EVENT_RAM_BLOCK_RECLAIMED, "fd-leak" },
+    { SS_EVENT_VIRTIO_SHMEM_MAPPING_FINALIZED, "mapping-leak" },
+    { SS_EVENT_VIRTIO_SHMEM_MAPPING_REMOVED, "mapping-leak" },
+    { SS_EVENT_VHOST_USER_BACKEND_DISPATCHED, "died-in-request" },
+    { SS_EVENT_VHOST_USER_REPLY_WAIT, "died-in-request" },
+};
+
+static guint64 bit(const char *id)
+{
+    return G_GUINT64_CONSTANT(1) << ss_check_index(id);
+}
+
+/* What is seen of the same trouble when a part of its evidence is missing: a wait that spoke up
+ * is a hang until its end is seen, with or without the cycle; and what led to a deadlock. */
+static guint64 kin(const SsFixture *whole, guint64 alarms)
+{
+    guint64 cause = alarms & bit("reply-commit-deadlock") ? bit("commit-before-reply") : 0;
+    for (guint i = 0; i < whole->events->len; i++) {
+        if (g_array_index(whole->events, SsEvent, i).id == SS_EVENT_VHOST_USER_REPLY_WAIT_LASTS) {
+            return cause | bit("reply-commit-deadlock") | bit("stuck-wait");
+        }
+    }
+    return cause;
+}
+
+static void wrong(Tally *tally, const SsFixture *whole, const char *what, const SsCut *cut,
+                  const char *why, guint64 set)
+{
+    g_autofree char *names = ss_verdict_text(set);
+    if (tally->wrong++ < MAX_SHOWN) {
+        (void)printf("%s: %s, without events %u to %u of %u%s%s: %s: %s\n", whole->path, what,
+                     cut->from, cut->to, whole->events->len, cut->told ? ", told" : "",
+                     cut->wide ? " widely" : "", why, names);
+    }
+}
+
+static SsVerdict judge(const SsFixture *whole, const SsCut *cut, bool render)
+{
+    SsFixture *fixture = ss_cut_new(whole, cut);
+    SsVerdict verdict = ss_cut_judge(fixture, render);
+    ss_cut_free(fixture);
+    return verdict;
+}
+
+static void must_not_alarm(Tally *tally, const SsFixture *whole, guint64 allowed, const char *what,
+                           const SsCut *cut)
+{
+    SsVerdict verdict = judge(whole, cut, false);
+    if (verdict.alarms & ~allowed) {
+        wrong(tally, whole, what, cut, "alarms", verdict.alarms & ~allowed);
+    }
+}
+
+static gint64 time_of(const SsFixture *whole, guint index)
+{
+    return g_array_index(whole->events, SsEvent, index).ns;
+}
+
+static void begun_late(Tally *tally, const SsFixture *whole, guint64 allowed)
+{
+    for (guint k = 1; k <= whole->events->len; k++) {
+        must_not_alarm(tally, whole, allowed, "begun late", &(SsCut){ .from = 0, .to = k });
+        tally->begins++;
+    }
+}
+
+/* The recording stopped after event k - 1: at once, or just before the next; and of the
+ * process's end nothing is known, or it is known that it ended after that. */
+static void ended_early(Tally *tally, const SsFixture *whole, guint64 allowed)
+{
+    guint n = whole->events->len;
+    for (guint k = 0; k < n; k++) {
+        gint64 at_once = k ? time_of(whole, k - 1) : time_of(whole, 0) - 1;
+        gint64 reaches[] = { at_once, MAX(at_once, time_of(whole, k) - 1) };
+        for (guint i = 0; i < G_N_ELEMENTS(reaches) * 2; i++) {
+            must_not_alarm(tally, whole, allowed, i % 2 ? "ended early, end known" : "ended early",
+                           &(SsCut){ .from = k,
+                                     .to = n,
+                                     .reach_ns = reaches[i / 2],
+                                     .run_known = i % 2 });
+            tally->ends++;
+        }
+    }
+}
+
+static void lost_and_told(Tally *tally, const SsFixture *whole, guint64 allowed, guint64 all,
+                          guint from, guint to)
+{
+    SsCut cut = { .from = from, .to = to, .told = true };
+    cut.wide = g_rand_int_range(tally->rand, 0, 2);
+    cut.loss_events = g_rand_int_range(tally->rand, 0, 2) ? to - from : 0;
+    bool render = tally->windows % 16 == 0;
+    SsVerdict verdict = judge(whole, &cut, render);
+    tally->windows++;
+    if (verdict.alarms & ~allowed) {
+        wrong(tally, whole, "lost", &cut, "alarms", verdict.alarms & ~allowed);
+    }
+    if (verdict.undecided != all) {
+        wrong(tally, whole, "lost", &cut, "decided", all & ~verdict.undecided);
+    }
+    if (verdict.clear) {
+        wrong(tally, whole, "lost", &cut, "all clear", all);
+    }
+}
+
+static void windows(Tally *tally, const SsFixture *whole, guint64 allowed, guint64 all)
+{
+    guint n = whole->events->len;
+    if (n * (n + 1) / 2 <= WINDOWS) {
+        for (guint from = 0; from < n; from++) {
+            for (guint to = from + 1; to <= n; to++) {
+                lost_and_told(tally, whole, allowed, all, from, to);
+            }
+        }
+        return;
+    }
+    for (guint i = 0; i < n; i++) {
+        lost_and_told(tally, whole, allowed, all, i, i + 1);
+    }
+    for (guint i = 0; i < WINDOWS; i++) {
+        guint from = g_rand_int_range(tally->rand, 0, n);
+        /* Short ones leave more of the rest to misunderstand. */
+        guint most = i % 2 ? MIN(n - from, 24) : n - from;
+        lost_and_told(tally, whole, allowed, all, from,
+                      from + g_rand_int_range(tally->rand, 1, most + 1));
+    }
+}
+
+static void silent(Tally *tally, const SsFixture *whole, guint64 allowed)
+{
+    for (guint i = 0; i < whole->events->len; i++) {
+        SsCut cut = { .from = i, .to = i + 1 };
+        SsVerdict verdict = judge(whole, &cut, false);
+        tally->silent++;
+        const SsEvent *event = &g_array_index(whole->events, SsEvent, i);
+        guint64 alarms = verdict.alarms & ~allowed;
+        for (guint b = 0; b < G_N_ELEMENTS(beyond_reach); b++) {
+            BeyondReach *one = &beyond_reach[b];
+            if (one->event == event->id && alarms & bit(one->check)) {
+                one->seen = true;
+                alarms &= ~bit(one->check);
+            }
+        }
+        if (alarms) {
+            g_autofree char *what =
+                g_strdup_printf("%s lost, and nobody told", ss_catalogue_events[event->id].name);
+            wrong(tally, whole, what, &cut, "alarms", alarms);
+        }
+    }
+}
+
+static void check(Tally *tally, const SsFixture *whole)
+{
+    SsVerdict verdict = ss_cut_judge(whole, false);
+    guint64 allowed = verdict.alarms | kin(whole, verdict.alarms);
+    guint64 all = 0;
+    for (guint i = 0; ss_all_checks[i]; i++) {
+        all |= G_GUINT64_CONSTANT(1) << i;
+    }
+    if (verdict.alarms) {
+        tally->sick++;
+    } else {
+        tally->healthy++;
+    }
+    begun_late(tally, whole, allowed);
+    ended_early(tally, whole, allowed);
+    windows(tally, whole, allowed, all);
+    silent(tally, whole, allowed);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 3) {
+        (void)fprintf(stderr, "Usage: cuts SEED FIXTURE...\n");
+        return 2;
+    }
+    g_autoptr(GRand) rand = g_rand_new_with_seed((guint32)strtoul(argv[1], NULL, 10));
+    Tally tally = { .rand = rand };
+    for (int i = 2; i < argc; i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(SsFixture) whole = ss_fixture_load(argv[i], &error);
+        if (!whole) {
+            (void)fprintf(stderr, "%s\n", error->message);
+            return 2;
+        }
+        check(&tally, whole);
+    }
+    for (guint b = 0; b < G_N_ELEMENTS(beyond_reach); b++) {
+        if (!beyond_reach[b].seen) {
+            tally.wrong++;
+            (void)printf("%s lost, and nobody told: no fixture raises %s any more\n",
+                         ss_catalogue_events[beyond_reach[b].event].name, beyond_reach[b].check);
+        }
+    }
+    (void)printf("seed %s: %" G_GUINT64_FORMAT " healthy fixtures, %" G_GUINT64_FORMAT
+                 " sick ones; begun late %" G_GUINT64_FORMAT ", ended early %" G_GUINT64_FORMAT
+                 ", lost and told %" G_GUINT64_FORMAT ", lost and not told %" G_GUINT64_FORMAT
+                 "; %" G_GUINT64_FORMAT " wrong\n",
+                 argv[1], tally.healthy, tally.sick, tally.begins, tally.ends, tally.windows,
+                 tally.silent, tally.wrong);
+    return tally.wrong ? 1 : 0;
+}
