@@ -120,12 +120,14 @@ static void open_read(SsChecks *checks, const SsCheck *check, SsThread *thread, 
 {
     SsProcess *process = thread->process;
     bool ended = process->end == SS_END_EXITED || process->end == SS_END_SIGNAL;
-    gint64 until = ended && process->ended_ns ? MIN(end_ns, process->ended_ns) : end_ns;
+    gint64 until = !ended              ? end_ns
+                   : process->ended_ns ? MIN(end_ns, process->ended_ns)
+                                       : MAX(thread->reading_told_ns, thread->reading_ns);
     gint64 lasted = until - thread->reading_ns;
-    if (lasted < USUAL_NS) {
+    bool unknown = ended && !process->ended_ns && lasted < USUAL_NS;
+    if (lasted < USUAL_NS && !unknown) {
         return;
     }
-    bool unknown = ended && !process->ended_ns;
     g_autofree char *who = ss_thread_text(thread);
     SsFinding *finding =
         ss_checks_report(checks, check, unknown ? SS_UNKNOWN : SS_SUSPECTED, process,

@@ -126,6 +126,13 @@ static void duplicated(SsModel *model, SsProcess *process, SsThread *thread, con
     const SsContext *dispatch = ss_context_find(thread, SS_CONTEXT_DISPATCH);
     descriptor->role = SS_FD_DUPLICATE;
     descriptor->mapping_pointer = u->virtio_shmem_fd_dup.mapping;
+    if (descriptor->mapping_pointer) {
+        SsMapping *mapping =
+            ss_mapping_born(model, process, thread, descriptor->mapping_pointer, event->ns);
+        mapping->fd = newfd;
+        mapping->descriptor = descriptor;
+        descriptor->mapping = mapping;
+    }
     descriptor->birth_seen = true;
     if (source) {
         descriptor->device = source->device;
@@ -136,6 +143,9 @@ static void duplicated(SsModel *model, SsProcess *process, SsThread *thread, con
     } else if (dispatch) {
         descriptor->device = dispatch->device;
         descriptor->seq = dispatch->seq;
+    }
+    if (descriptor->mapping) {
+        descriptor->mapping->ino = descriptor->ino;
     }
     attach(descriptor);
     model->counts.fds_duplicated++;

@@ -63,15 +63,15 @@ static SsExchange *begin(SsModel *model, SsDevice *device, guint64 seq, const Ss
     return exchange;
 }
 
-static void read_begun(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
+/* A message of the back-end is in hand, or its read has begun. */
+static SsExchange *enter_dispatch(SsModel *model, SsThread *thread, SsDevice *device, guint64 seq,
+                                  const SsEvent *event)
 {
-    guint64 seq = event->u.vhost_user_backend_read.seq;
-    SsDevice *device = ss_device_get(process, event->u.vhost_user_backend_read.dev, 0, event->ns);
     if (!device->last_seq && seq > 1) {
         device->late = true;
-        process->late_objects++;
+        device->process->late_objects++;
     }
-    (void)begin(model, device, seq, event);
+    SsExchange *exchange = begin(model, device, seq, event);
     /* The loop that reads messages is entered from nowhere else: a dispatch or commit
      * that seems to be open ended unseen. */
     (void)ss_context_pop(thread, SS_CONTEXT_DISPATCH);
@@ -80,8 +80,38 @@ static void read_begun(SsModel *model, SsProcess *process, SsThread *thread, con
                                           .device = device,
                                           .seq = seq,
                                           .begin_ns = event->ns });
+    return exchange;
+}
+
+static void read_begun(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
+{
+    SsDevice *device = ss_device_get(process, event->u.vhost_user_backend_read.dev, 0, event->ns);
+    (void)enter_dispatch(model, thread, device, event->u.vhost_user_backend_read.seq, event);
     thread->reading = device;
     thread->reading_ns = event->ns;
+    thread->reading_told_ns = 0;
+}
+
+/* Told of one thread by another: the one that reads is the main loop. */
+static void read_lasts(SsProcess *process, const SsEvent *event)
+{
+    guint64 seq = event->u.vhost_user_backend_read_lasts.seq;
+    gint64 waited = (gint64)MIN(event->u.vhost_user_backend_read_lasts.waited,
+                                (guint64)(G_MAXINT64 / SS_NS_PER_MS));
+    SsDevice *device =
+        ss_device_get(process, event->u.vhost_user_backend_read_lasts.dev, 0, event->ns);
+    SsThread *reader = ss_thread_main(process);
+    const SsExchange *exchange = ss_exchange_find(device, seq);
+    if (seq < device->last_seq || (exchange && exchange->request_ns)) {
+        return; /* told while the message came */
+    }
+    if (reader->reading == device) {
+        reader->reading_told_ns = event->ns;
+        return;
+    }
+    reader->reading = device;
+    reader->reading_told_ns = event->ns;
+    reader->reading_ns = event->ns - waited * SS_NS_PER_MS;
 }
 
 static void read_ended(SsModel *model, SsThread *thread, gint64 ns)
@@ -107,58 +137,55 @@ static void count_request(SsCounts *counts, guint32 request)
     counts->unmaps += request == SS_REQUEST_SHMEM_UNMAP;
 }
 
-static void requested(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
+static SsExchange *request_read(SsModel *model, SsThread *thread, SsDevice *device, guint64 seq,
+                                guint32 request, guint32 flags, const SsEvent *event)
 {
-    guint64 seq = event->u.vhost_user_backend_request.seq;
-    guint32 request = event->u.vhost_user_backend_request.request;
-    SsDevice *device = ss_device_get(process, event->u.vhost_user_backend_request.dev,
-                                     event->u.vhost_user_backend_request.vdev, event->ns);
     SsExchange *exchange = ss_exchange_find(device, seq);
-    if (!exchange || exchange->request_ns) {
-        exchange = begin(model, device, seq, event);
+    const SsContext *inside = ss_context_find(thread, SS_CONTEXT_DISPATCH);
+    bool begun = inside && inside->device == device && inside->seq == seq;
+    if (!exchange || exchange->request_ns || !begun) {
+        exchange = enter_dispatch(model, thread, device, seq, event);
     }
     read_ended(model, thread, event->ns);
     exchange->request = request;
-    exchange->flags = event->u.vhost_user_backend_request.flags;
+    exchange->flags = flags;
     exchange->request_ns = event->ns;
     exchange->tid = event->tid;
     count_request(&model->counts, request);
     count_request(&device->counts, request);
-
-    SsContext *context = ss_context_find(thread, SS_CONTEXT_DISPATCH);
-    if (!context || context->device != device || context->seq != seq) {
-        (void)ss_context_pop(thread, SS_CONTEXT_DISPATCH);
-        ss_context_push(thread, &(SsContext){ .kind = SS_CONTEXT_DISPATCH,
-                                              .device = device,
-                                              .seq = seq,
-                                              .begin_ns = event->ns });
-        context = ss_context_find(thread, SS_CONTEXT_DISPATCH);
-    }
-    if (context) {
-        context->request = request;
-    }
-    if (request != SS_REQUEST_SHMEM_MAP && request != SS_REQUEST_SHMEM_UNMAP) {
-        ss_device_step(device, SS_STEP_REQUEST, event->ns,
-                       &(SsStep){ .request = request, .seq = seq });
-    }
+    ss_context_find(thread, SS_CONTEXT_DISPATCH)->request = request;
+    return exchange;
 }
 
-static void payload(SsProcess *process, const SsEvent *event)
+static void requested(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
 {
-    guint64 seq = event->u.vhost_user_backend_shmem.seq;
-    SsDevice *device = ss_device_get(process, event->u.vhost_user_backend_shmem.dev, 0, event->ns);
-    SsExchange *exchange = ss_exchange_find(device, seq);
-    SsStep step = { .request = event->u.vhost_user_backend_shmem.request,
-                    .seq = seq,
-                    .a = event->u.vhost_user_backend_shmem.shm_offset,
-                    .b = event->u.vhost_user_backend_shmem.len };
+    const SsEventPayload *u = &event->u;
+    guint32 request = u->vhost_user_backend_request.request;
+    SsDevice *device = ss_device_get(process, u->vhost_user_backend_request.dev,
+                                     u->vhost_user_backend_request.vdev, event->ns);
+    const SsExchange *exchange =
+        request_read(model, thread, device, u->vhost_user_backend_request.seq, request,
+                     u->vhost_user_backend_request.flags, event);
+    ss_device_step(device, SS_STEP_REQUEST, event->ns,
+                   &(SsStep){ .request = request, .seq = exchange->seq });
+}
+
+static void shmem_requested(SsModel *model, SsProcess *process, SsThread *thread,
+                            const SsEvent *event)
+{
+    const SsEventPayload *u = &event->u;
+    SsDevice *device = ss_device_get(process, u->vhost_user_backend_shmem.dev, 0, event->ns);
+    SsStep step = { .request = u->vhost_user_backend_shmem.request,
+                    .seq = u->vhost_user_backend_shmem.seq,
+                    .a = u->vhost_user_backend_shmem.shm_offset,
+                    .b = u->vhost_user_backend_shmem.len };
+    SsExchange *exchange = request_read(model, thread, device, step.seq, step.request,
+                                        u->vhost_user_backend_shmem.header_flags, event);
+    exchange->shmid = u->vhost_user_backend_shmem.shmid;
+    exchange->shm_offset = step.a;
+    exchange->len = step.b;
+    exchange->has_range = true;
     ss_device_step(device, SS_STEP_REQUEST, event->ns, &step);
-    if (exchange) {
-        exchange->shmid = event->u.vhost_user_backend_shmem.shmid;
-        exchange->shm_offset = step.a;
-        exchange->len = step.b;
-        exchange->has_range = true;
-    }
 }
 
 static void refused(SsModel *model, SsProcess *process, const SsEvent *event)
@@ -250,8 +277,11 @@ void ss_exchange_event(SsModel *model, SsProcess *process, SsThread *thread, con
     case SS_EVENT_VHOST_USER_BACKEND_REQUEST:
         requested(model, process, thread, event);
         break;
+    case SS_EVENT_VHOST_USER_BACKEND_READ_LASTS:
+        read_lasts(process, event);
+        break;
     case SS_EVENT_VHOST_USER_BACKEND_SHMEM:
-        payload(process, event);
+        shmem_requested(model, process, thread, event);
         break;
     case SS_EVENT_VHOST_USER_BACKEND_REFUSED:
         refused(model, process, event);

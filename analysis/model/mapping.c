@@ -93,28 +93,46 @@ static SsStep range_step(const SsMapping *mapping)
     return (SsStep){ .seq = mapping->seq, .a = mapping->shm_offset, .b = mapping->len };
 }
 
-static void made(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
+SsMapping *ss_mapping_born(SsModel *model, SsProcess *process, SsThread *thread, guint64 pointer,
+                           gint64 ns)
 {
-    const SsEventPayload *u = &event->u;
-    guint64 pointer = u->virtio_shmem_mapping_new.mapping;
     SsMapping *older = g_hash_table_lookup(process->mappings, &pointer);
     if (older) {
         ss_mapping_forget(process, older); /* it ended unseen: its memory is in use again */
     }
-    SsMapping *mapping = mapping_new(process, pointer, event->ns);
-    mapping->birth_seen = true;
-    mapping->details = true;
-    set_range(mapping, u->virtio_shmem_mapping_new.vdev, u->virtio_shmem_mapping_new.shmid,
-              u->virtio_shmem_mapping_new.shm_offset, u->virtio_shmem_mapping_new.len, event->ns);
-    mapping->fd_offset = u->virtio_shmem_mapping_new.fd_offset;
-    mapping->writable = u->virtio_shmem_mapping_new.writable;
+    SsMapping *mapping = mapping_new(process, pointer, ns);
     const SsContext *dispatch = ss_context_find(thread, SS_CONTEXT_DISPATCH);
+    mapping->birth_seen = true;
     mapping->seq = dispatch ? dispatch->seq : 0;
-    set_fd(model, mapping, u->virtio_shmem_mapping_new.fd, event->ns);
+    mapping->device = dispatch ? dispatch->device : NULL;
     model->counts.mappings_created++;
     if (mapping->device) {
         mapping->device->counts.mappings_created++;
     }
+    return mapping;
+}
+
+static void set_details(SsMapping *mapping, guint64 fd_offset, bool writable)
+{
+    mapping->details = true;
+    mapping->fd_offset = fd_offset;
+    mapping->writable = writable;
+}
+
+/* The duplicate of its descriptor told of its birth already, when that was recorded. */
+static void made(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
+{
+    const SsEventPayload *u = &event->u;
+    guint64 pointer = u->virtio_shmem_mapping_new.mapping;
+    SsMapping *mapping = g_hash_table_lookup(process->mappings, &pointer);
+    if (!mapping || mapping->details || mapping->added_ns) {
+        mapping = ss_mapping_born(model, process, thread, pointer, event->ns);
+    }
+    set_range(mapping, u->virtio_shmem_mapping_new.vdev, u->virtio_shmem_mapping_new.shmid,
+              u->virtio_shmem_mapping_new.shm_offset, u->virtio_shmem_mapping_new.len, event->ns);
+    set_details(mapping, u->virtio_shmem_mapping_new.fd_offset,
+                u->virtio_shmem_mapping_new.writable);
+    set_fd(model, mapping, u->virtio_shmem_mapping_new.fd, event->ns);
 }
 
 static void enter(SsMapping *mapping, gint64 ns)
@@ -131,15 +149,37 @@ static void enter(SsMapping *mapping, gint64 ns)
     mapping->told_ns = ns;
 }
 
-static void added(SsProcess *process, const SsEvent *event)
+/* One that is added again, or whose birth nobody told, is another at the same place. */
+static SsMapping *to_add(SsModel *model, SsProcess *process, SsThread *thread, guint64 pointer,
+                         gint64 ns)
+{
+    SsMapping *mapping = g_hash_table_lookup(process->mappings, &pointer);
+    if (mapping && !mapping->removed_ns && !(mapping->birth_seen && mapping->added_ns)) {
+        return mapping;
+    }
+    mapping = ss_mapping_born(model, process, thread, pointer, ns);
+    if (ss_model_trace(model, process->trace)->recorded[SS_EVENT_VIRTIO_SHMEM_FD_DUP]) {
+        mapping->birth_seen = false;
+        process->late_objects++;
+    }
+    return mapping;
+}
+
+static void added(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
 {
     const SsEventPayload *u = &event->u;
-    SsMapping *mapping = mapping_get(process, u->virtio_shmem_mapping_added.mapping, event->ns);
+    SsMapping *mapping =
+        to_add(model, process, thread, u->virtio_shmem_mapping_added.mapping, event->ns);
     set_range(mapping, u->virtio_shmem_mapping_added.vdev, u->virtio_shmem_mapping_added.shmid,
               u->virtio_shmem_mapping_added.shm_offset, u->virtio_shmem_mapping_added.len,
               event->ns);
+    set_details(mapping, u->virtio_shmem_mapping_added.fd_offset,
+                u->virtio_shmem_mapping_added.writable);
+    set_fd(model, mapping, u->virtio_shmem_mapping_added.fd, event->ns);
     mapping->gpa = u->virtio_shmem_mapping_added.gpa;
-    if (!mapping->in_region && !mapping->removed_ns) {
+    mapping->host = u->virtio_shmem_mapping_added.host;
+    mapping->ram_ns = mapping->ram_ns ? mapping->ram_ns : event->ns;
+    if (!mapping->in_region) {
         g_ptr_array_add(process->pending, mapping);
         enter(mapping, event->ns);
     }
@@ -186,6 +226,8 @@ static void finalized(SsModel *model, SsProcess *process, const SsEvent *event)
               u->virtio_shmem_mapping_finalized.shmid, u->virtio_shmem_mapping_finalized.shm_offset,
               u->virtio_shmem_mapping_finalized.len, event->ns);
     mapping->finalized_ns = event->ns;
+    /* One whose RAM could not be made has closed its descriptor before. */
+    mapping->ram_ns = mapping->ram_ns ? mapping->ram_ns : event->ns;
     model->counts.mappings_finalized++;
     if (mapping->device) {
         mapping->device->counts.mappings_finalized++;
@@ -220,10 +262,9 @@ static void told_again(SsModel *model, SsProcess *process, const SsEvent *event)
     set_range(mapping, u->virtio_shmem_mapping_state.vdev, u->virtio_shmem_mapping_state.shmid,
               u->virtio_shmem_mapping_state.shm_offset, u->virtio_shmem_mapping_state.len,
               event->ns);
-    mapping->fd_offset = u->virtio_shmem_mapping_state.fd_offset;
-    mapping->writable = u->virtio_shmem_mapping_state.writable;
+    set_details(mapping, u->virtio_shmem_mapping_state.fd_offset,
+                u->virtio_shmem_mapping_state.writable);
     mapping->gpa = u->virtio_shmem_mapping_state.gpa;
-    mapping->details = true;
     set_fd(model, mapping, u->virtio_shmem_mapping_state.fd, event->ns);
     if (!mapping->removed_ns) {
         enter(mapping, event->ns);
@@ -265,7 +306,7 @@ void ss_mapping_event(SsModel *model, SsProcess *process, SsThread *thread, cons
         set_fd(model, mapping, event->u.virtio_shmem_mapping_ram.fd, event->ns);
         break;
     case SS_EVENT_VIRTIO_SHMEM_MAPPING_ADDED:
-        added(process, event);
+        added(model, process, thread, event);
         break;
     case SS_EVENT_VIRTIO_SHMEM_MAPPING_REMOVED:
         removed(model, process, event);

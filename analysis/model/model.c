@@ -217,7 +217,8 @@ void ss_model_event(SsModel *model, const SsEvent *event)
     thread->last_ns = MAX(thread->last_ns, ns);
     process->acted |= !is_state(event->id);
     judge_due(model, process, ns);
-    if (thread->waiting && event->id != SS_EVENT_VHOST_USER_REPLY_WAIT_LASTS &&
+    if (thread->waiting && event->id != SS_EVENT_VHOST_USER_REPLY_WAIT &&
+        event->id != SS_EVENT_VHOST_USER_REPLY_WAIT_LASTS &&
         event->id != SS_EVENT_VHOST_USER_REPLY_READ) {
         thread->waiting = false; /* a thread that waits does nothing else: it ended unseen */
     }
@@ -248,10 +249,20 @@ void ss_model_event(SsModel *model, const SsEvent *event)
         ss_transaction_event(model, process, thread, event);
         break;
     case SS_CLASS_FRONTEND_REQUEST:
-    case SS_CLASS_WAIT:
         ss_wait_event(model, process, thread, event);
         break;
+    case SS_CLASS_WAIT:
+        if (event->id == SS_EVENT_VHOST_USER_BACKEND_READ_LASTS) {
+            ss_exchange_event(model, process, thread, event);
+        } else {
+            ss_wait_event(model, process, thread, event);
+        }
+        break;
     case SS_CLASS_DETAIL:
+        ss_exchange_event(model, process, thread, event);
+        ss_wait_event(model, process, thread, event);
+        ss_mapping_event(model, process, thread, event);
+        break;
     case SS_N_CLASSES:
         break;
     }

@@ -38,6 +38,9 @@ void ss_exchange_settle(SsModel *model, SsDevice *device, gint64 before_ns, gint
 /* mapping.c */
 void ss_mapping_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event);
 void ss_mapping_free(SsMapping *mapping);
+/* A mapping object was made; another at the same place has ended unseen. */
+SsMapping *ss_mapping_born(SsModel *model, SsProcess *process, SsThread *thread, guint64 pointer,
+                           gint64 ns);
 void ss_mapping_commit_ended(SsModel *model, SsProcess *process, gint64 ns);
 void ss_mapping_forget(SsProcess *process, SsMapping *mapping);
 

@@ -109,8 +109,6 @@ void ss_transaction_event(SsModel *model, SsProcess *process, SsThread *thread,
         break;
     case SS_EVENT_VHOST_USER_MEM_TABLE:
         device = ss_device_get(process, event->u.vhost_user_mem_table.dev, 0, event->ns);
-        model->counts.mem_tables++;
-        device->counts.mem_tables++;
         if (event->u.vhost_user_mem_table.ret != 0) {
             model->counts.mem_tables_failed++;
             device->counts.mem_tables_failed++;
@@ -268,6 +266,62 @@ static void wait_ended(SsModel *model, SsProcess *process, SsThread *thread, con
                                       .wait = wait });
 }
 
+/* Whether QEMU waits for the reply to what it has sent: vhost-user's "Communication". A
+ * SET_LOG_BASE without the flag may have one, too, and is told by its end only. */
+static bool expects_reply(guint32 request, guint32 flags)
+{
+    static const guint8 replied[] = {
+        1 /* GET_FEATURES */,        11 /* GET_VRING_BASE */,    15 /* GET_PROTOCOL_FEATURES */,
+        17 /* GET_QUEUE_NUM */,      24 /* GET_CONFIG */,        26 /* CREATE_CRYPTO_SESSION */,
+        28 /* POSTCOPY_ADVISE */,    31 /* GET_INFLIGHT_FD */,   36 /* GET_MAX_MEM_SLOTS */,
+        40 /* GET_STATUS */,         41 /* GET_SHARED_OBJECT */, 42 /* SET_DEVICE_STATE_FD */,
+        43 /* CHECK_DEVICE_STATE */, 44 /* GET_SHMEM_CONFIG */,
+    };
+    if (flags & SS_HEADER_NEED_REPLY) {
+        return true;
+    }
+    for (guint i = 0; i < G_N_ELEMENTS(replied); i++) {
+        if (request == replied[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
+#define REQUEST_SET_MEM_TABLE 5
+#define REQUEST_ADD_MEM_REG 37
+#define REQUEST_REM_MEM_REG 38
+
+static void frontend_requested(SsModel *model, SsProcess *process, SsThread *thread,
+                               const SsEvent *event)
+{
+    const SsEventPayload *u = &event->u;
+    guint32 request = u->vhost_user_request.request;
+    SsDevice *device = ss_device_get(process, u->vhost_user_request.dev, 0, event->ns);
+    ss_device_step(device, SS_STEP_FRONTEND_REQUEST, event->ns,
+                   &(SsStep){ .seq = u->vhost_user_request.seq,
+                              .request = request,
+                              .ret = u->vhost_user_request.ret });
+    if (u->vhost_user_request.ret != 0) {
+        return;
+    }
+    if (request == REQUEST_SET_MEM_TABLE || request == REQUEST_ADD_MEM_REG ||
+        request == REQUEST_REM_MEM_REG) {
+        model->counts.mem_tables++;
+        device->counts.mem_tables++;
+    }
+    if (expects_reply(request, u->vhost_user_request.flags)) {
+        end_assumed(process, device);
+        wait_begin(model, thread,
+                   &(SsWait){ .device = device,
+                              .seq = u->vhost_user_request.seq,
+                              .request = request,
+                              .begin_ns = event->ns,
+                              .begin_seen = true,
+                              .unread_before = u->vhost_user_request.unread });
+    }
+}
+
 void ss_wait_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
 {
     const SsEventPayload *u = &event->u;
@@ -275,14 +329,13 @@ void ss_wait_event(SsModel *model, SsProcess *process, SsThread *thread, const S
 
     switch (event->id) {
     case SS_EVENT_VHOST_USER_REQUEST:
-        device = ss_device_get(process, u->vhost_user_request.dev, 0, event->ns);
-        ss_device_step(device, SS_STEP_FRONTEND_REQUEST, event->ns,
-                       &(SsStep){ .seq = u->vhost_user_request.seq,
-                                  .request = u->vhost_user_request.request,
-                                  .ret = u->vhost_user_request.ret });
+        frontend_requested(model, process, thread, event);
         break;
     case SS_EVENT_VHOST_USER_REPLY_WAIT:
         device = ss_device_get(process, u->vhost_user_reply_wait.dev, 0, event->ns);
+        if (is_wait(thread, device, u->vhost_user_reply_wait.seq)) {
+            break; /* its request implied it */
+        }
         end_assumed(process, device);
         wait_begin(model, thread,
                    &(SsWait){ .device = device,

@@ -258,6 +258,7 @@ typedef struct SsWait {
     gint64 spoke_ns, first_spoke_ns; /* last and first time it spoke up */
     guint64 waited_ms;               /* as it said then */
     guint32 unread, peek_request, peek_flags, peek_size;
+    guint32 unread_before; /* in the back-end channel, as the request was about to be sent */
     guint32 unread_at_end;
     gint32 ret;
     guint n_contexts;
@@ -275,6 +276,7 @@ struct SsThread {
     SsWait wait;
     SsDevice *reading; /* weak; device whose back-end channel it reads a message from */
     gint64 reading_ns;
+    gint64 reading_told_ns; /* another thread told that it lasts; 0 never */
 };
 
 typedef enum SsProcessEnd {

@@ -24,8 +24,8 @@ static const Listing listings[] = {
                              SS_NEEDS(DEVICE),
                          false },
     [SS_LISTING_WAITS] = { "waits",
-                           SS_NEEDS(WAIT) | SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(DISPATCH) |
-                               SS_NEEDS(DEVICE),
+                           SS_NEEDS(WAIT) | SS_NEEDS(FRONTEND_REQUEST) | SS_NEEDS(BACKEND_REQUEST) |
+                               SS_NEEDS(DISPATCH) | SS_NEEDS(DEVICE),
                            true },
 };
 

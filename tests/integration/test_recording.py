@@ -24,7 +24,7 @@ class RecordingTest(common.IntegrationTest):
                               capture_output=True, timeout=120)
         self.assertEqual((read.returncode, read.stderr), (0, ""))
         maps = len(common.Log(run.path("backend.jsonl")).maps_ok)
-        self.assertEqual(read.stdout.count(" qemu:virtio_shmem_mapping_new:"), maps)
+        self.assertEqual(read.stdout.count(" qemu:virtio_shmem_mapping_added:"), maps)
         for context in ("vpid", "vtid", "procname"):
             self.assertIn(f"{context} = ", read.stdout)
 

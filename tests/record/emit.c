@@ -8,7 +8,7 @@
  *     abort         dies of SIGABRT
  *   end of input    exits with 0
  *
- * The events are qemu:vhost_user_backend_read with seq 1, 2, 3, ..., each followed by a
+ * The events are qemu:vhost_user_reply_read with seq 1, 2, 3, ..., each followed by a
  * qemu:memory_commit_start.
  */
 #include <stdio.h>
@@ -25,7 +25,7 @@ static void fire(unsigned long long count)
 {
     for (unsigned long long i = 0; i < count; i++) {
         fired++;
-        lttng_ust_tracepoint(qemu, vhost_user_backend_read, 0x1234, fired);
+        lttng_ust_tracepoint(qemu, vhost_user_reply_read, 0x1234, fired, 5, 0, 0);
         lttng_ust_tracepoint(qemu, memory_commit_start, 0, 1);
     }
     (void)printf("fired %llu\n", fired);

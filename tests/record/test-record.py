@@ -37,7 +37,7 @@ def events(trace, name):
 def numbers(trace, pid=None):
     """What the events tell, of one process when a PID is given: others are traced as well."""
     return [int(re.search(r' seq = (\d+)', line).group(1))
-            for line in events(trace, 'qemu:vhost_user_backend_read')
+            for line in events(trace, 'qemu:vhost_user_reply_read')
             if pid is None or f' vpid = {pid},' in line]
 
 
@@ -307,7 +307,7 @@ class RecordTest(unittest.TestCase):
         self.assertEqual(recorder.process.wait(PATIENCE), 4)
         run = self.run_file()
         vpids = {int(re.search(r'vpid = (\d+)', line).group(1))
-                 for line in events(self.trace, 'qemu:vhost_user_backend_read')}
+                 for line in events(self.trace, 'qemu:vhost_user_reply_read')}
         self.assertEqual(len(vpids), 1)
         self.assertNotIn(other.process.pid, vpids)
         self.assertEqual({p['pid'] for p in run['processes']}, vpids | {run['pid']})
@@ -332,7 +332,7 @@ class RecordTest(unittest.TestCase):
         self.assertEqual(len(numbers(self.trace)), 20)
 
     def test_class_left_out_of_everything(self):
-        done = self.run_record('--set', 'all', '--exclude-class', 'backend-request', '--', EMIT,
+        done = self.run_record('--set', 'all', '--exclude-class', 'wait', '--', EMIT,
                                '20', input='')
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(numbers(self.trace), [])
