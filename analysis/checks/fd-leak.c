@@ -72,7 +72,9 @@ static void settled(SsChecks *checks, const SsCheck *check, const SsNotice *noti
         }
         if (descriptor->role == SS_FD_RECEIVED) {
             received_kept(checks, check, notice, descriptor);
-        } else if (!owned(descriptor)) {
+        } else if (!owned(descriptor) &&
+                   (exchange->refused || (exchange->replies && exchange->value != 0))) {
+            /* Of a request that QEMU accepted there is a mapping, whoever tells of it. */
             g_autofree char *place = g_strdup_printf("duplicate|%s", exchange->reason);
             report(checks, check, descriptor, SS_OBSERVED, descriptor->birth_ns, notice->ns, place,
                    g_strdup("no RAM block took it over, and no mapping holds it"));

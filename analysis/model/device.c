@@ -338,6 +338,7 @@ void ss_device_event(SsModel *model, SsProcess *process, SsThread *thread, const
         break;
     case SS_EVENT_VHOST_USER_BACKEND_CHANNEL_OPEN:
         device = ss_device_get(process, u->vhost_user_backend_channel_open.dev, 0, ns);
+        ss_exchange_restart(model, device, event->ns);
         device->backend_channel = SS_CHANNEL_OPEN;
         device->last_seq = 0; /* a new channel counts from 1 */
         break;

@@ -46,6 +46,15 @@ void ss_exchange_settle(SsModel *model, SsDevice *device, gint64 before_ns, gint
     }
 }
 
+void ss_exchange_restart(SsModel *model, SsDevice *device, gint64 ns)
+{
+    for (guint i = 0; i < SS_RECENT_EXCHANGES; i++) {
+        SsExchange *older = &device->exchanges[(device->next_exchange + i) % SS_RECENT_EXCHANGES];
+        settle(model, device, older, ns);
+        older->seq = 0;
+    }
+}
+
 /* The next message is read only when the one before is done. */
 static SsExchange *begin(SsModel *model, SsDevice *device, guint64 seq, const SsEvent *event)
 {

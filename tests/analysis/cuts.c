@@ -44,7 +44,7 @@ static BeyondReach beyond_reach[] = {
     { SS_EVENT_VIRTIO_SHMEM_MAPPING_FINALIZED, "mapping-leak" },
     { SS_EVENT_VIRTIO_SHMEM_MAPPING_REMOVED, "mapping-leak" },
     { SS_EVENT_VHOST_USER_BACKEND_DISPATCHED, "died-in-request" },
-    { SS_EVENT_VHOST_USER_REPLY_WAIT, "died-in-request" },
+    { SS_EVENT_VHOST_USER_REQUEST, "died-in-request" },
 };
 
 static guint64 bit(const char *id)
