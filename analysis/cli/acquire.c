@@ -36,7 +36,7 @@ static bool usage_error(const char *verb, const char *what, int *ret_status)
 }
 
 static bool parse(SsAcquire *acquire, int argc, char **argv, const char *summary, bool fails,
-                  bool at, int *ret_status)
+                  bool at, const GOptionEntry *more, int *ret_status)
 {
     gboolean help = FALSE;
     g_autoptr(GError) error = NULL;
@@ -80,6 +80,9 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const char *summary
     if (at) {
         g_option_context_add_main_entries(context, at_entry, NULL);
     }
+    if (more) {
+        g_option_context_add_main_entries(context, more, NULL);
+    }
     g_set_prgname(name);
     if (!g_option_context_parse(context, &argc, &arguments, &error)) {
         return usage_error(argv[0], error->message, ret_status);
@@ -112,10 +115,10 @@ static bool validate(SsAcquire *acquire, const char *verb, int *ret_status)
 }
 
 bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const char *summary, bool fails, bool at,
-                int *ret_status)
+                const GOptionEntry *more, int *ret_status)
 {
     *acquire = (SsAcquire){ .at = -1 };
-    if (!parse(acquire, argc, argv, summary, fails, at, ret_status) ||
+    if (!parse(acquire, argc, argv, summary, fails, at, more, ret_status) ||
         !validate(acquire, argv[0], ret_status)) {
         return false;
     }
@@ -169,16 +172,21 @@ int ss_acquire_show(SsAcquire *acquire, char *(*text)(const SsReport *),
         .colour = !acquire->output && isatty(STDOUT_FILENO) && !(no_colour && *no_colour),
     };
     g_autofree char *shown = acquire->json ? json(&report) : text(&report);
+    return ss_acquire_write(acquire, shown);
+}
+
+int ss_acquire_write(SsAcquire *acquire, const char *text)
+{
     if (acquire->output) {
         g_autoptr(GError) error = NULL;
-        if (!g_file_set_contents(acquire->output, shown, -1, &error)) {
+        if (!g_file_set_contents(acquire->output, text, -1, &error)) {
             (void)fprintf(stderr, "Cannot write report: path=\"%s\": %s\n", acquire->output,
                           error->message);
             return SS_EXIT_USAGE;
         }
         return SS_EXIT_CLEAN;
     }
-    if (fputs(shown, stdout) < 0 || fflush(stdout) != 0) {
+    if (fputs(text, stdout) < 0 || fflush(stdout) != 0) {
         (void)fprintf(stderr, "Cannot write report: path=\"standard output\": %s\n",
                       g_strerror(errno));
         return SS_EXIT_USAGE;

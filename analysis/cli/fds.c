@@ -11,7 +11,7 @@ int ss_verb_fds(int argc, char **argv)
     SsAcquire acquire;
     int status;
     if (ss_acquire(&acquire, argc, argv, "Descriptors that are open at the end of a recording.",
-                   false, true, &status)) {
+                   false, true, NULL, &status)) {
         status = ss_acquire_show(&acquire, ss_fds_text, ss_fds_json);
     }
     ss_acquire_clear(&acquire);

@@ -11,7 +11,7 @@ int ss_verb_mappings(int argc, char **argv)
     SsAcquire acquire;
     int status;
     if (ss_acquire(&acquire, argc, argv, "Mappings that are live at the end of a recording.", false,
-                   true, &status)) {
+                   true, NULL, &status)) {
         status = ss_acquire_show(&acquire, ss_mappings_text, ss_mappings_json);
     }
     ss_acquire_clear(&acquire);

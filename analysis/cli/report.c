@@ -11,7 +11,7 @@ int ss_verb_report(int argc, char **argv)
     SsAcquire acquire;
     int status;
     if (ss_acquire(&acquire, argc, argv, "What happened in a recording, and what is wrong.", true,
-                   false, &status)) {
+                   false, NULL, &status)) {
         status = ss_acquire_show(&acquire, ss_report_text, ss_report_json);
         bool any;
         SsCertainty worst = ss_checks_worst(acquire.checks, &any);

@@ -1,0 +1,153 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Programs that bring an order of messages about: made, compiled, and refused.
+
+usage: test_programs.py ORDER_PROGRAM COMPILER...
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import orders
+
+ORDER_PROGRAM = ""
+COMPILERS = []
+DEVICE = "device dev0 0x408429 0:0x100000\n"
+HANG = ("0 frontend-request ADD_MEM_REG\n0 frontend-waits ADD_MEM_REG\n"
+        "0 backend-request SHMEM_MAP 1 0 0x0 0x1000 rw\n0 backend-waits SHMEM_MAP 1\n")
+
+
+class ProgramTest(unittest.TestCase):
+    """What the tests share: a directory, and programs in it."""
+
+    def setUp(self):
+        top = tempfile.TemporaryDirectory(prefix="ss-programs-")
+        self.addCleanup(top.cleanup)
+        self.top = top.name
+
+    def made(self, text):
+        """(status, program, stderr) for the text of an order."""
+        path = os.path.join(self.top, "text.order")
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(text)
+        return orders.generate(ORDER_PROGRAM, path)
+
+    def compiled(self, program, compiler):
+        output = os.path.join(self.top, "repro")
+        self.assertEqual(orders.build(compiler, program, output), "")
+        return output
+
+
+class ProgramsTest(ProgramTest):
+    """The texts of programs."""
+
+    def test_every_order_compiles(self):
+        self.assertGreaterEqual(len(orders.names()), 8)
+        self.assertEqual(sorted([*orders.HUNG, *orders.NOT_HUNG]), orders.names())
+        for name in orders.names():
+            status, program, stderr = orders.generate(ORDER_PROGRAM, orders.path(name))
+            self.assertEqual((status, stderr), (0, ""), name)
+            self.assertTrue(program.startswith("/* SPDX-License-Identifier: GPL-2.0-or-later */"))
+            for compiler in COMPILERS:
+                with self.subTest(order=name, compiler=compiler):
+                    self.compiled(program, compiler)
+
+    def test_no_header_but_of_libc(self):
+        _, program, _ = orders.generate(ORDER_PROGRAM, orders.path("map-pipelined"))
+        headers = re.findall(r"^#include (.*)$", program, re.MULTILINE)
+        self.assertGreater(len(headers), 10)
+        for header in headers:
+            self.assertRegex(header, r"^<(sys/)?\w+\.h>$")
+
+    def test_what_it_plays_is_the_order(self):
+        """Each step of the text, and its numbers, are in the program in their order."""
+        _, program, _ = orders.generate(ORDER_PROGRAM, orders.path("unmap-behind-unmap"))
+        table = program.partition("struct step order[] = {")[2].partition("};\n\n")[0]
+        told = re.findall(r"\.kind = (\w+), \.device = 0(?:, \.request = (\d+))?", table)
+        self.assertEqual(told, [("BACKEND_REQUEST", "10"), ("READ", "10"), ("REPLY", "10"),
+                                ("COMMIT", "10"), ("FRONTEND_REQUEST", "38"),
+                                ("FRONTEND_WAITS", "38"), ("BACKEND_REQUEST", "10"),
+                                ("BACKEND_WAITS", "10")])
+        self.assertRegex(table, r"\.shmid = 7,[^}]*\.offset = 0x20000000,\s*\.length = 0x200000")
+        self.assertIn("{ .shmid = 7, .size = 0x40000000 }", program)
+        self.assertRegex(program, r"mapped_0\[\] = \{\s*\{ \.shmid = 7, \.writable = true, "
+                                  r"\.offset = 0x0,\s*\.length = 0x3000")
+
+    def test_features_are_those_of_the_device(self):
+        slots = 1 << 15
+        for told, expected in (("0x408429", 0x408429), ("0x400429", 0x400429),
+                               # XEN_MMAP and DEVICE_STATE are nothing it can play.
+                               ("0x4a8429", 0x408429), ("-", 0x400429 | slots)):
+            with self.subTest(told=told):
+                _, program, _ = self.made(DEVICE.replace("0x408429", told) + HANG)
+                self.assertIn(f".protocol_features = 0x{expected:x},", program)
+
+    def test_a_region_that_nobody_told_is_large_enough(self):
+        _, program, _ = self.made("device dev0 - 1:0x1000\n" + HANG.replace("0x0 0x1000",
+                                                                           "0x5000 0x1000"))
+        self.assertIn("{ .shmid = 0, .size = 0x6000 }", program)
+        self.assertIn("{ .shmid = 1, .size = 0x1000 }", program)
+
+    def test_a_hostile_name_is_harmless(self):
+        status, program, _ = self.made(DEVICE.replace("dev0", 'a"*/??/%s\\') + HANG)
+        self.assertEqual(status, 0)
+        self.assertIn('.name = "a__/__/_s_"', program)
+        for compiler in COMPILERS:
+            self.compiled(program, compiler)
+
+    def test_refused(self):
+        """What cannot be played is said, and no program is written."""
+        commit = "0 commit\n"
+        for text, reason in (
+                (DEVICE + "0 unrealize\n" + HANG, "an unplug cannot be played"),
+                (DEVICE + commit + HANG, "what caused the memory commit is not known"),
+                (DEVICE + HANG.replace("SHMEM_MAP", "SHARED_OBJECT_ADD"),
+                 "the payload of SHARED_OBJECT_ADD is not known"),
+                (DEVICE + HANG.partition("0 backend-waits")[0], "nobody waits at its end"),
+                (HANG, "line 1"),
+                (DEVICE * 9 + HANG, "9 devices take part"),
+                (DEVICE + HANG.replace("1 0 0x0", "1 256 0x0"), "region 256 cannot be")):
+            with self.subTest(reason=reason):
+                status, program, stderr = self.made(text)
+                self.assertEqual((status, program), (2, ""))
+                self.assertIn(reason, stderr)
+
+
+class UsageTest(ProgramTest):
+    """What the program itself says when it is not given what it needs."""
+
+    def repro(self, *arguments):
+        if not os.path.exists(os.path.join(self.top, "repro")):
+            _, program, _ = orders.generate(ORDER_PROGRAM, orders.path("map-pipelined"))
+            self.compiled(program, COMPILERS[0])
+        return subprocess.run([os.path.join(self.top, "repro"), *arguments], check=False,
+                              capture_output=True, text=True, timeout=60)
+
+    def test_help(self):
+        done = self.repro("--help")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("Exit status: 0 it hung", done.stdout)
+
+    def test_usage(self):
+        for arguments in ((), ("--serve",), ("qemu", "--device"), ("qemu", "--seconds", "0"),
+                          ("qemu", "more")):
+            with self.subTest(arguments=arguments):
+                done = self.repro(*arguments)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertIn("Usage: ", done.stderr)
+
+    def test_no_qemu(self):
+        done = self.repro("/no/such/qemu")
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertIn("Cannot tell whether QEMU hangs: QEMU ended", done.stderr)
+        self.assertIn("/no/such/qemu: No such file or directory", done.stderr)
+
+
+if __name__ == "__main__":
+    ORDER_PROGRAM = os.path.abspath(sys.argv[1])
+    COMPILERS = sys.argv[2:]
+    unittest.main(argv=sys.argv[:1], verbosity=2)
