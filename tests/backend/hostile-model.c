@@ -199,6 +199,8 @@ void ss_hostile_model_apply(SsHostileModel *model, const SsHostileMessage *messa
             .offset = message->shm_offset,
             .len = message->len,
             .writable = message->map_flags == FLAG_WRITABLE,
+            .file = message->file,
+            .fd_offset = message->fd_offset,
         };
 
         model->writable += mapping.writable ? 1 : 0;

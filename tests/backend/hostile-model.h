@@ -61,6 +61,8 @@ typedef struct {
     uint64_t offset; /* bytes */
     uint64_t len;    /* bytes */
     gboolean writable;
+    const SsHostileFile *file; /* weak */
+    uint64_t fd_offset;        /* bytes */
 } SsHostileMapping;
 
 typedef struct {

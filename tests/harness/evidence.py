@@ -62,6 +62,24 @@ def memfd_maps(pid, inodes):
             if len(line) == 6 and line[5].startswith("/memfd:") and int(line[4]) in inodes]
 
 
+def held(pid, memfds, deleted):
+    """What a process has of files by their inodes, memfds and deleted ones on a disk:
+    ({inode: descriptors}, {inode: maps})."""
+    def is_one(name, inode):
+        return inode in (memfds if name.startswith("/memfd:") else
+                         deleted if name.endswith(" (deleted)") else ())
+    fds, maps = collections.Counter(), collections.Counter()
+    for link, inode in descriptors(pid).values():
+        if is_one(link, inode):
+            fds[inode] += 1
+    with open(f"/proc/{pid}/maps", encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            fields = line.rstrip("\n").split(maxsplit=5)
+            if len(fields) == 6 and is_one(fields[5], int(fields[4])):
+                maps[int(fields[4])] += 1
+    return dict(fds), dict(maps)
+
+
 def count(pid, inodes):
     """The figures of one moment, as they stand in witness.json."""
     inodes = set(inodes)

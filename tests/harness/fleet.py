@@ -26,13 +26,17 @@ class Machine:
         self.out = os.path.abspath(out)
         self.vm = vm
         self.devices = [device for device, _ in devices]
-        self.scenarios = {device.chardev: os.path.abspath(path) for device, path in devices}
+        self.scenarios = {device.chardev: self.what(played) for device, played in devices}
         self.wrapper = list(wrapper)
         self.qemu_options = qemu_options
         self.backends = {}
         self.starter = self.qemu = self.monitor = self.driver = None
         self.pid = None
         self.directory = None
+
+    # What a back-end is, and what it is told to play.
+    backend_type = parts.Backend
+    what = staticmethod(os.path.abspath)
 
     def path(self, name):
         return os.path.join(self.out, name)
@@ -50,7 +54,7 @@ class Machine:
         sock = f"{self.directory}/{chardev}.sock"
         if os.path.exists(sock):
             os.unlink(sock)  # of one that was killed
-        self.backends[chardev] = parts.Backend(
+        self.backends[chardev] = self.backend_type(
             self.programs, sock, self.scenarios[chardev], self.path(f"{chardev}.jsonl"),
             self.path(f"{chardev}.log"), self.path("commands"))
         # It gets this name only once the back-end listens.
@@ -81,11 +85,12 @@ class Machine:
 
     def plug(self, device, scenario, place):
         """Plugs a device in, with a new back-end; it comes at PLACE among the devices."""
-        self.scenarios[device.chardev] = os.path.abspath(scenario)
+        self.scenarios[device.chardev] = self.what(scenario)
         self.start_backend(device.chardev)
         address = {"type": "unix", "data": {"path": f"{self.directory}/{device.chardev}.sock"}}
+        again = {"reconnect-ms": device.reconnect_ms} if device.reconnect_ms else {}
         self.monitor.execute("chardev-add", id=device.chardev, backend={
-            "type": "socket", "data": {"addr": address, "server": False}})
+            "type": "socket", "data": {"addr": address, "server": False, **again}})
         self.monitor.execute("device_add", **device.properties())
         self.devices[place] = device
 
@@ -194,9 +199,9 @@ class Fleet:
         self.machines = []
         self.recordings = []
 
-    def add(self, vm, devices, **options):
-        machine = Machine(self.programs, self.prefix, os.path.join(self.out, vm), vm, devices,
-                          **options)
+    def add(self, vm, devices, kind=Machine, **options):
+        machine = kind(self.programs, self.prefix, os.path.join(self.out, vm), vm, devices,
+                       **options)
         self.machines.append(machine)
         machine.prepare()
         return machine

@@ -66,6 +66,15 @@ class HostileBackend(Backend):
         return [programs.hostile, *scenario]
 
 
+class LegalBackend(HostileBackend):
+    """The same one, that keeps to the protocol: stepped by commands, each with one answer."""
+
+    def command_of(self, name, answer, timeout_s):
+        """Gives a command and awaits its answer."""
+        self.give_signal(name)
+        self.await_signal(answer, timeout_s)
+
+
 def read_log(path):
     """The entries of a back-end's log; a last line without its newline is still being written."""
     entries = []

@@ -183,6 +183,20 @@ class Monitor:
     def execute(self, command, timeout_s=10.0, **arguments):
         return self.answer(self.ask(command, **arguments), timeout_s)
 
+    def execute_until(self, command, event, timeout_s=10.0):
+        """A command whose work is done when the event comes, before its answer or after it."""
+        deadline = time.monotonic() + timeout_s
+        number = self.ask(command)
+        left = {"answer", "event"}
+        while left:
+            message = self._message(deadline)
+            if "error" in message:
+                raise HarnessError(f"The monitor refuses: {message['error'].get('desc')}")
+            if message.get("id") == number:
+                left.discard("answer")
+            elif message.get("event") == event:
+                left.discard("event")
+
     def running(self):
         """True when the monitor answers what a live QEMU answers."""
         return "status" in self.execute("query-status")

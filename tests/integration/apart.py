@@ -139,12 +139,13 @@ class ApartTest(common.IntegrationTest):
 
 
 def removed(trace):
-    """{(pid, vdev): {reason: count}} of the removals, as babeltrace2 reads them."""
+    """{(pid, vdev): {reason: count}} of the removals, as babeltrace2 reads them; vdev is
+    written as in JSON."""
     found = {}
     for line in common.babeltrace(trace).splitlines():
         if "qemu:virtio_shmem_mapping_removed" in line:
             pid = int(re.search(r"vpid = (\d+)", line).group(1))
-            vdev = re.search(r"vdev = (\w+)", line).group(1)
+            vdev = re.search(r"vdev = (\w+)", line).group(1).lower()
             reason = re.search(r'reason = "([^"]*)"', line).group(1)
             reasons = found.setdefault((pid, vdev), {})
             reasons[reason] = reasons.get(reason, 0) + 1
