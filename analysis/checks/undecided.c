@@ -96,6 +96,36 @@ static void add_lost(GPtrArray *out, const SsModel *model, const char *name)
     }
 }
 
+/* A short end is that of any recording: LTTng closes one CPU's stream after the other. */
+#define SHORT_TAIL_NS (100 * SS_NS_PER_MS)
+
+/* Streams that begin or end at different times, or are not there. */
+static void add_ragged(GPtrArray *out, const SsModel *model, const char *name)
+{
+    for (guint t = 0; t < model->traces->len; t++) {
+        const SsTraceInfo *trace = ss_model_trace(model, t);
+        if (trace->missing) {
+            add(out, name, false,
+                trace->missing == 1
+                    ? g_strdup("the stream of one CPU is missing")
+                    : g_strdup_printf("the streams of %u CPUs are missing", trace->missing));
+        }
+        if (ss_trace_ragged_head(trace)) {
+            add(out, name, true,
+                g_strdup_printf("the first %.6f s are not whole: the streams begin at different "
+                                "times",
+                                (double)(trace->complete_ns - trace->begin_ns) / SS_NS_PER_S));
+        }
+        if (ss_trace_ragged_tail(trace)) {
+            gint64 tail = trace->last_ns - trace->ragged_ns;
+            add(out, name, tail < SHORT_TAIL_NS,
+                g_strdup_printf("the last %.6f s are not whole: the streams end at different "
+                                "times",
+                                (double)tail / SS_NS_PER_S));
+        }
+    }
+}
+
 /* A process that did nothing in the whole recording is idle, or hung before it began. */
 static void add_standing(GPtrArray *out, const SsModel *model, const char *name, guint32 needs)
 {
@@ -122,6 +152,7 @@ GPtrArray *ss_undecided(const SsModel *model, const char *name, guint32 needs, b
     guint64 late = 0;
     add_not_recorded(out, model, name, needs);
     add_lost(out, model, name);
+    add_ragged(out, model, name);
     if (standing) {
         add_standing(out, model, name, needs);
     }

@@ -9,6 +9,7 @@
 
 #include "analysis/decode/event-class.h"
 #include "analysis/decode/run-info.h"
+#include "analysis/decode/streams.h"
 #include "analysis/decode/trace-set.h"
 #include "analysis/model/text.h"
 
@@ -99,6 +100,27 @@ static void take_metadata(Decoder *decoder, const bt_trace *trace, guint index)
     }
 }
 
+/* What the streams' files tell of when they are all there. */
+static void take_streams(Decoder *decoder, const bt_trace *trace, const SsTraceGroup *group,
+                         guint index)
+{
+    const bt_trace_class *trace_class = bt_trace_borrow_class_const(trace);
+    const bt_clock_class *clock = NULL;
+    for (guint64 s = 0; !clock && s < bt_trace_class_get_stream_class_count(trace_class); s++) {
+        clock = bt_stream_class_borrow_default_clock_class_const(
+            bt_trace_class_borrow_stream_class_by_index_const(trace_class, s));
+    }
+    SsStreams streams = ss_streams_look(group->directories);
+    gint64 from_ns = 0, until_ns = 0;
+    if (streams.from_cycles && clock) {
+        (void)bt_clock_class_cycles_to_ns_from_origin(clock, streams.from_cycles, &from_ns);
+    }
+    if (streams.until_cycles != G_MAXUINT64 && clock) {
+        (void)bt_clock_class_cycles_to_ns_from_origin(clock, streams.until_cycles, &until_ns);
+    }
+    ss_model_set_complete(decoder->model, index, from_ns, until_ns, streams.missing);
+}
+
 static guint trace_index(Decoder *decoder, const bt_trace *trace)
 {
     gpointer known = g_hash_table_lookup(decoder->traces, trace);
@@ -116,6 +138,7 @@ static guint trace_index(Decoder *decoder, const bt_trace *trace)
     g_hash_table_insert(decoder->traces, (gpointer)trace, GUINT_TO_POINTER(index + 1));
     if (group) {
         g_ptr_array_add(decoder->seen, (gpointer)group);
+        take_streams(decoder, trace, group, index);
     }
     take_metadata(decoder, trace, index);
     return index;

@@ -114,6 +114,25 @@ void ss_model_add_loss(SsModel *model, guint index, gint64 begin_ns, gint64 end_
     g_array_append_val(losses, loss);
 }
 
+void ss_model_set_complete(SsModel *model, guint index, gint64 from_ns, gint64 until_ns,
+                           guint missing)
+{
+    SsTraceInfo *trace = trace_at(model, index);
+    trace->complete_ns = from_ns;
+    trace->ragged_ns = until_ns;
+    trace->missing = missing;
+}
+
+bool ss_trace_ragged_head(const SsTraceInfo *trace)
+{
+    return trace->complete_ns && trace->begin_ns && trace->begin_ns < trace->complete_ns;
+}
+
+bool ss_trace_ragged_tail(const SsTraceInfo *trace)
+{
+    return trace->ragged_ns && trace->last_ns > trace->ragged_ns;
+}
+
 void ss_model_reached(SsModel *model, guint index, gint64 ns)
 {
     SsTraceInfo *trace = trace_at(model, index);
@@ -133,7 +152,12 @@ void ss_model_set_run_end(SsModel *model, gint32 pid, SsProcessEnd end, gint32 c
 
 bool ss_model_lost(const SsModel *model, const SsProcess *process, gint64 from_ns, gint64 to_ns)
 {
-    const GArray *losses = trace_at(model, process->trace)->losses;
+    const SsTraceInfo *trace = trace_at(model, process->trace);
+    const GArray *losses = trace->losses;
+    if (trace->missing || (ss_trace_ragged_head(trace) && from_ns < trace->complete_ns) ||
+        (ss_trace_ragged_tail(trace) && to_ns > trace->ragged_ns)) {
+        return true;
+    }
     for (guint i = 0; i < losses->len; i++) {
         const SsLoss *loss = &g_array_index(losses, SsLoss, i);
         if (loss->begin_ns <= to_ns && loss->end_ns >= from_ns) {
@@ -154,6 +178,7 @@ guint64 ss_model_lost_events(const SsModel *model, bool *uncounted)
             lost += events;
             *uncounted |= events == 0;
         }
+        *uncounted |= trace_at(model, t)->missing > 0;
     }
     return lost;
 }
@@ -207,6 +232,7 @@ void ss_model_event(SsModel *model, const SsEvent *event)
     trace->events++;
     trace->begin_ns = trace->begin_ns ? MIN(trace->begin_ns, ns) : ns;
     trace->end_ns = MAX(trace->end_ns, ns);
+    trace->last_ns = MAX(trace->last_ns, ns);
     model->events++;
     model->begin_ns = model->begin_ns ? MIN(model->begin_ns, ns) : ns;
     model->end_ns = MAX(model->end_ns, ns);

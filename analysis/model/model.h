@@ -66,6 +66,10 @@ guint ss_model_add_trace(SsModel *model, const char *path, const char *uuid, con
 void ss_model_set_recorded(SsModel *model, guint trace, SsEventId id);
 /* Events were discarded between two times, in ns; events may be 0 when not counted. */
 void ss_model_add_loss(SsModel *model, guint trace, gint64 begin_ns, gint64 end_ns, guint64 events);
+/* Only between these times, in ns, do all streams of the trace tell; 0: from its beginning, to
+ * its end. `missing`: streams that are not there at all. Told before the trace's events. */
+void ss_model_set_complete(SsModel *model, guint trace, gint64 from_ns, gint64 until_ns,
+                           guint missing);
 /* The recording reached this time, with or without an event. */
 void ss_model_reached(SsModel *model, guint trace, gint64 ns);
 /* What is known from outside the trace about a process's end: exit code (-1: not known) or
@@ -82,6 +86,9 @@ void ss_model_finish(SsModel *model);
 const SsTraceInfo *ss_model_trace(const SsModel *model, guint index);
 /* Whether events of the process's trace were lost in the interval. */
 bool ss_model_lost(const SsModel *model, const SsProcess *process, gint64 from_ns, gint64 to_ns);
+/* What it holds of the time before all streams told, and of the time after one told no more. */
+bool ss_trace_ragged_head(const SsTraceInfo *trace);
+bool ss_trace_ragged_tail(const SsTraceInfo *trace);
 guint64 ss_model_lost_events(const SsModel *model, bool *uncounted);
 /* How far the recording of the process's trace reached. */
 gint64 ss_model_reach(const SsModel *model, const SsProcess *process);

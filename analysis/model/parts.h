@@ -32,9 +32,9 @@ void ss_device_judge_disconnect(SsModel *model, SsDevice *device, gint64 ns);
 /* exchange.c */
 SsExchange *ss_exchange_find(SsDevice *device, guint64 seq);
 void ss_exchange_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event);
-/* Tells the checks of every dispatched exchange older than `before_ns`. */
 /* A new back-end channel, whose exchanges count from 1 again. */
 void ss_exchange_restart(SsModel *model, SsDevice *device, gint64 ns);
+/* Tells the checks of every dispatched exchange older than `before_ns`. */
 void ss_exchange_settle(SsModel *model, SsDevice *device, gint64 before_ns, gint64 ns);
 
 /* mapping.c */

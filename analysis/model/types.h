@@ -46,7 +46,11 @@ typedef struct SsTraceInfo {
     GArray *losses; /* of SsLoss, owned, in order of begin */
     guint64 events;
     gint64 begin_ns;
-    gint64 end_ns; /* how far the recording reached, which may be past its last event */
+    gint64 end_ns;      /* how far the recording reached, which may be past its last event */
+    gint64 last_ns;     /* of its last event */
+    gint64 complete_ns; /* from here on all streams tell; 0: from the beginning */
+    gint64 ragged_ns;   /* from here on some tell no more; 0: all do to the end */
+    guint missing;      /* streams that are not there */
 } SsTraceInfo;
 
 /* Durations of one kind. */
