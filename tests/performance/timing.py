@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from harness.processes import HarnessError
 
 from . import pairs
+from .awake import awake
 from .recordings import recordings
 
 # Two blocks with nothing on in each round: their ratio tells what the method cannot see.
@@ -51,7 +52,7 @@ def measure(programs, prefix, out, rounds, pairs_each, seed, say, before_all_els
                       pairs.TIMED.format(pairs=total)) as blocks:
         if before_all_else:
             blocks.run_before_all_else()
-        with recordings(programs, out, blocks.qemu_pid) as both:
+        with recordings(programs, out, blocks.qemu_pid) as both, awake():
             for number, kind in enumerate((*KINDS * WARM_BLOCKS, *order)):
                 both.switch(None if kind.startswith("off") else kind)
                 blocks.perform()
