@@ -10,7 +10,9 @@ const SsCheck *const ss_all_checks[] = {
     &ss_check_commit_before_reply,   &ss_check_fd_leak,
     &ss_check_mapping_leak,          &ss_check_stale_mapping,
     &ss_check_missing_reply,         &ss_check_double_reply,
-    &ss_check_died_in_request,       NULL,
+    &ss_check_died_in_request,       &ss_check_accepted_not_mapped,
+    &ss_check_refused_but_mapped,    &ss_check_readonly_writable,
+    &ss_check_memory_table_failed,   NULL,
 };
 
 static void on_notice(SsModel *model, const SsNotice *notice, gpointer user_data)
@@ -83,22 +85,37 @@ static SsFinding *finding_new(SsChecks *checks, const SsCheck *check, SsCertaint
     return finding;
 }
 
+static char *key_text(const SsCheck *check, SsCertainty certainty, const SsProcess *process,
+                      const SsDevice *device, const char *place)
+{
+    return g_strdup_printf("%s|%d|%p|%p|%s", check->id, certainty, (const void *)process,
+                           (const void *)device, place);
+}
+
+SsFinding *ss_checks_find(const SsChecks *checks, const SsCheck *check, SsCertainty certainty,
+                          const SsProcess *process, const SsDevice *device, const char *place)
+{
+    g_autofree char *key = key_text(check, certainty, process, device, place);
+    return g_hash_table_lookup(checks->by_key, key);
+}
+
 SsFinding *ss_checks_report(SsChecks *checks, const SsCheck *check, SsCertainty certainty,
                             SsProcess *process, SsDevice *device, gint64 from_ns, gint64 to_ns,
                             const char *place, char *summary_taken)
 {
     g_autofree char *summary = summary_taken;
     bool lost = ss_model_lost(checks->model, process, from_ns, to_ns);
+    checks->last = NULL;
     if (!ss_check_decidable(checks->model, check, process->trace)) {
         return NULL; /* ss_checks_finish() says that it cannot decide */
     }
     if (lost) {
         certainty = SS_UNKNOWN;
     }
-    g_autofree char *key = g_strdup_printf("%s|%d|%p|%p|%s", check->id, certainty, (void *)process,
-                                           (void *)device, place);
+    g_autofree char *key = key_text(check, certainty, process, device, place);
     SsFinding *known = g_hash_table_lookup(checks->by_key, key);
     if (known) {
+        checks->last = known;
         known->count++;
         known->last_ns = MAX(known->last_ns, to_ns);
         return NULL;
@@ -108,6 +125,7 @@ SsFinding *ss_checks_report(SsChecks *checks, const SsCheck *check, SsCertainty 
     finding->last_ns = to_ns;
     finding->key = g_steal_pointer(&key);
     g_hash_table_insert(checks->by_key, finding->key, finding);
+    checks->last = finding;
     set_process(finding, checks->model, process);
     if (device) {
         set_device(finding, device);

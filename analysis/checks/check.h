@@ -34,12 +34,17 @@ extern const SsCheck ss_check_stale_mapping;
 extern const SsCheck ss_check_missing_reply;
 extern const SsCheck ss_check_double_reply;
 extern const SsCheck ss_check_died_in_request;
+extern const SsCheck ss_check_accepted_not_mapped;
+extern const SsCheck ss_check_memory_table_failed;
+extern const SsCheck ss_check_readonly_writable;
+extern const SsCheck ss_check_refused_but_mapped;
 
 struct SsChecks {
     SsModel *model;       /* weak */
     GPtrArray *findings;  /* owned SsFinding */
     GPtrArray *undecided; /* owned SsUndecided */
     GHashTable *by_key;   /* key -> SsFinding, weak */
+    SsFinding *last;      /* weak; what the last report made or counted, NULL when neither */
 };
 
 /* Connects itself to the model, which must outlive it. */
@@ -58,6 +63,9 @@ SsCertainty ss_checks_worst(const SsChecks *checks, bool *ret_any);
 SsFinding *ss_checks_report(SsChecks *checks, const SsCheck *check, SsCertainty certainty,
                             SsProcess *process, SsDevice *device, gint64 from_ns, gint64 to_ns,
                             const char *place, char *summary_taken);
+/* The finding that was reported at that place, or NULL. */
+SsFinding *ss_checks_find(const SsChecks *checks, const SsCheck *check, SsCertainty certainty,
+                          const SsProcess *process, const SsDevice *device, const char *place);
 /* Whether all classes it needs were recorded in the process's trace. */
 bool ss_check_decidable(const SsModel *model, const SsCheck *check, guint trace);
 /* "QEMU main loop" or "QEMU thread NAME"; the caller frees it. */

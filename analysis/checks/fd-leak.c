@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * fd-leak: a descriptor that was received or duplicated, and never closed, with the
- * place it was lost:
+ * place it was lost, which is the function of QEMU that held it last:
  * - it came with a SHMEM request, and the front-end was done with the request;
  * - it was duplicated for a mapping that was never made, or ended without a RAM block;
  * - its mapping is finalized and RCU passed it by: a RAM block given up later was
@@ -10,6 +10,7 @@
  * What merely waits at the end of the recording is no leak, and a number that was handed
  * out again was closed.
  */
+#include "analysis/checks/about.h"
 #include "analysis/checks/check.h"
 #include "analysis/report/names.h"
 
@@ -19,24 +20,37 @@
      SS_STEP_BIT(SS_STEP_FD_DUPLICATED) | SS_STEP_BIT(SS_STEP_FD_CLOSED) | \
      SS_STEP_BIT(SS_STEP_MAPPING_REMOVED) | SS_STEP_BIT(SS_STEP_MAPPING_FINALIZED))
 
+typedef struct Lost {
+    SsCertainty certainty;
+    gint64 from_ns, ns;
+    const char *function; /* of QEMU */
+    const char *reason;   /* of the refusal or removal, "" when there is none */
+} Lost;
+
 static void report(SsChecks *checks, const SsCheck *check, const SsDescriptor *descriptor,
-                   SsCertainty certainty, gint64 from_ns, gint64 ns, const char *place,
-                   char *lost_taken)
+                   const Lost *where, char *lost_taken)
 {
+    SsCertainty certainty = where->certainty;
+    SsAbout about = ss_about_descriptor(descriptor);
+    g_autofree char *place =
+        g_strdup_printf("%s|%u|%s", where->function, descriptor->request, where->reason);
     g_autofree char *lost = lost_taken;
     SsFinding *finding = ss_checks_report(
-        checks, check, certainty, descriptor->process, descriptor->device, from_ns, ns, place,
+        checks, check, certainty, descriptor->process, descriptor->device, where->from_ns,
+        where->ns, place,
         g_strdup_printf("fd %d (inode %" G_GUINT64_FORMAT ") was %s and never closed: %s",
                         descriptor->number, descriptor->ino,
                         descriptor->role == SS_FD_RECEIVED ? "received" : "duplicated", lost));
+    ss_finding_add_about(checks->last, &about);
     if (!finding) {
         return;
     }
+    ss_finding_set_place(finding, where->function, where->reason);
     if (certainty == SS_SUSPECTED && !finding->condition) {
         finding->condition = g_strdup("not visible: whether QEMU's RCU thread still runs");
     }
     if (descriptor->device) {
-        ss_finding_take_journal(finding, descriptor->device, from_ns, ns, KINDS);
+        ss_finding_take_journal(finding, descriptor->device, where->from_ns, where->ns, KINDS);
     }
 }
 
@@ -45,11 +59,17 @@ static void received_kept(SsChecks *checks, const SsCheck *check, const SsNotice
 {
     const SsExchange *exchange = notice->exchange;
     g_autofree char *request = ss_backend_request_text(exchange->request);
-    g_autofree char *place = g_strdup_printf("received|%u|%s", exchange->request, exchange->reason);
-    report(checks, check, descriptor, SS_OBSERVED, descriptor->birth_ns, notice->ns, place,
-           exchange->refused ? g_strdup_printf("QEMU was done with %s, which it refused (%s)",
-                                               request, exchange->reason)
-                             : g_strdup_printf("QEMU was done with %s", request));
+    report(
+        checks, check, descriptor,
+        &(Lost){ .certainty = SS_OBSERVED,
+                 .from_ns = descriptor->birth_ns,
+                 .ns = notice->ns,
+                 .function = SS_PLACE_READ,
+                 .reason = exchange->reason },
+        exchange->refused
+            ? g_strdup_printf("QEMU was done with %s #%" G_GUINT64_FORMAT ", which it refused (%s)",
+                              request, exchange->seq, exchange->reason)
+            : g_strdup_printf("QEMU was done with %s #%" G_GUINT64_FORMAT, request, exchange->seq));
 }
 
 /* A duplicate whose mapping has, or will have, a RAM block that closes it. */
@@ -75,9 +95,16 @@ static void settled(SsChecks *checks, const SsCheck *check, const SsNotice *noti
         } else if (!owned(descriptor) &&
                    (exchange->refused || (exchange->replies && exchange->value != 0))) {
             /* Of a request that QEMU accepted there is a mapping, whoever tells of it. */
-            g_autofree char *place = g_strdup_printf("duplicate|%s", exchange->reason);
-            report(checks, check, descriptor, SS_OBSERVED, descriptor->birth_ns, notice->ns, place,
-                   g_strdup("no RAM block took it over, and no mapping holds it"));
+            report(checks, check, descriptor,
+                   &(Lost){ .certainty = SS_OBSERVED,
+                            .from_ns = descriptor->birth_ns,
+                            .ns = notice->ns,
+                            .function = SS_PLACE_NEW,
+                            .reason = exchange->reason },
+                   g_strdup_printf("no RAM block took it over, and no mapping holds it (SHMEM_MAP "
+                                   "#%" G_GUINT64_FORMAT "%s%s)",
+                                   exchange->seq, exchange->refused ? ", refused: " : "",
+                                   exchange->reason));
         }
     }
 }
@@ -97,9 +124,40 @@ static void at_end(SsChecks *checks, const SsCheck *check, SsProcess *process, g
         if (!descriptor || !mapping->ram_ns || (!passed_by && !had_time)) {
             continue;
         }
-        report(checks, check, descriptor, passed_by ? SS_OBSERVED : SS_SUSPECTED,
-               mapping->finalized_ns, end_ns, "reclaim",
-               g_strdup("its mapping is finalized, its RAM block was not reclaimed"));
+        g_autofree char *removed =
+            *mapping->reason ? g_strdup_printf(" (removed: %s)", mapping->reason) : g_strdup("");
+        report(checks, check, descriptor,
+               &(Lost){ .certainty = passed_by ? SS_OBSERVED : SS_SUSPECTED,
+                        .from_ns = mapping->finalized_ns,
+                        .ns = end_ns,
+                        .function = SS_PLACE_RECLAIM,
+                        .reason = mapping->reason },
+               g_strdup_printf("its mapping%s is finalized, its RAM block was not reclaimed",
+                               removed));
+    }
+}
+
+/* Those of mappings that should have gone. */
+static void left(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
+{
+    bool reset = notice->kind == SS_NOTICE_RESET_ENDED;
+    if (!notice->device || !notice->device->live_mappings) {
+        return;
+    }
+    g_autoptr(GPtrArray) left = ss_mappings_of(notice->device);
+    for (guint i = 0; i < left->len; i++) {
+        const SsMapping *mapping = g_ptr_array_index(left, i);
+        if (mapping->descriptor) {
+            report(checks, check, mapping->descriptor,
+                   /* Without QEMU's count it is as good as what was told since. */
+                   &(Lost){ .certainty = notice->mappings ? SS_OBSERVED : SS_SUSPECTED,
+                            .from_ns = mapping->told_ns,
+                            .ns = notice->ns,
+                            .function = reset ? SS_PLACE_RESET : SS_PLACE_UNPLUG,
+                            .reason = reset ? "reset" : "unrealize" },
+                   g_strdup_printf("its mapping was left when the %s of the device ended",
+                                   reset ? "reset" : "unplug"));
+        }
     }
 }
 
@@ -107,6 +165,8 @@ static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notic
 {
     if (notice->kind == SS_NOTICE_SETTLED) {
         settled(checks, check, notice);
+    } else if (notice->kind == SS_NOTICE_RESET_ENDED || notice->kind == SS_NOTICE_UNREALIZED) {
+        left(checks, check, notice);
     } else if (notice->kind == SS_NOTICE_PROCESS_ENDS) {
         at_end(checks, check, notice->process, notice->ns);
     }
@@ -116,7 +176,7 @@ const SsCheck ss_check_fd_leak = {
     .id = "fd-leak",
     .title = "DESCRIPTOR LEAK",
     .needs = SS_NEEDS(FD) | SS_NEEDS(MAPPING) | SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(REFUSAL) |
-             SS_NEEDS(DISPATCH),
+             SS_NEEDS(DISPATCH) | SS_NEEDS(DEVICE),
     .rule = "a received descriptor is closed at the end of its dispatch, a mapping's own one "
             "by its RAM block",
     .remedy_for_good = "in QEMU: close it on the path that the witness shows",

@@ -47,6 +47,7 @@ SsFinding *ss_finding_new(void)
     SsFinding *finding = g_new0(SsFinding, 1);
     finding->statements = g_ptr_array_new_with_free_func(statement_free);
     finding->witness = g_ptr_array_new_with_free_func(witness_free);
+    finding->about = g_array_new(FALSE, FALSE, sizeof(SsAbout));
     return finding;
 }
 
@@ -63,10 +64,26 @@ void ss_finding_free(SsFinding *finding)
     g_free(finding->device_id);
     g_free(finding->chardev);
     g_free(finding->key);
+    g_free(finding->place_reason);
+    g_array_unref(finding->about);
     g_ptr_array_unref(finding->statements);
     g_ptr_array_unref(finding->witness);
     ss_order_free(finding->order);
     g_free(finding);
+}
+
+void ss_finding_set_place(SsFinding *finding, const char *function, const char *reason)
+{
+    finding->place = function;
+    g_free(finding->place_reason);
+    finding->place_reason = reason && *reason ? g_strdup(reason) : NULL;
+}
+
+void ss_finding_add_about(SsFinding *finding, const SsAbout *about)
+{
+    if (finding && finding->about->len < SS_MAX_ABOUT) {
+        g_array_append_val(finding->about, *about);
+    }
 }
 
 void ss_finding_state(SsFinding *finding, const char *who, char *text_taken)

@@ -35,6 +35,19 @@ typedef struct SsStatement {
     char *text; /* owned */
 } SsStatement;
 
+/* What was lost, closed or mapped, in terms that another witness has too: /proc/PID/fd,
+ * /proc/PID/maps, QEMU's "info mtree", the back-end's log. */
+typedef struct SsAbout {
+    gint32 fd;   /* -1: none */
+    guint64 ino; /* 0: not known */
+    bool has_range;
+    guint32 shmid;
+    guint64 shm_offset, len;
+} SsAbout;
+
+/* As many are kept; the count goes on. */
+#define SS_MAX_ABOUT 256
+
 typedef struct SsFinding {
     const char *id;    /* static */
     const char *title; /* static */
@@ -52,6 +65,9 @@ typedef struct SsFinding {
     GPtrArray *statements; /* owned SsStatement */
     GPtrArray *witness;    /* owned SsWitness, in order of time */
     SsOrder *order;        /* owned; of a deadlock or a hazard of one, else NULL */
+    GArray *about;         /* of SsAbout, owned; each time it happened, in order of time */
+    const char *place;     /* static, may be NULL; QEMU's function where it went wrong */
+    char *place_reason;    /* owned, may be NULL; of the refusal or removal there */
     const char *rule;      /* static */
     const char *remedy_now, *remedy_for_good; /* static, may be NULL */
     guint64 count;                            /* how often, at the same place */
@@ -62,6 +78,11 @@ typedef struct SsFinding {
 
 SsFinding *ss_finding_new(void);
 void ss_finding_free(SsFinding *finding);
+/* `function` of QEMU held it last, or did it; `reason` of the refusal or the removal is
+ * copied, "" and NULL are none. */
+void ss_finding_set_place(SsFinding *finding, const char *function, const char *reason);
+/* One more of them; does nothing to NULL. */
+void ss_finding_add_about(SsFinding *finding, const SsAbout *about);
 void ss_finding_state(SsFinding *finding, const char *who, char *text_taken);
 void ss_finding_add_witness(SsFinding *finding, gint64 ns, bool backend, guint indent,
                             char *text_taken);

@@ -7,6 +7,7 @@
  * SS_GRACE_NS after that, with nobody standing in a wait (who would hold RCU up). It is
  * observed when a mapping removed later was finalized meanwhile; else suspected.
  */
+#include "analysis/checks/about.h"
 #include "analysis/checks/check.h"
 
 #define KINDS \
@@ -15,12 +16,6 @@
      SS_STEP_BIT(SS_STEP_RESET_BEGIN) | SS_STEP_BIT(SS_STEP_RESET_END) | \
      SS_STEP_BIT(SS_STEP_UNREALIZE_BEGIN) | SS_STEP_BIT(SS_STEP_UNREALIZE_END) | \
      SS_STEP_BIT(SS_STEP_COMMIT_END))
-
-static char *range_text(const SsMapping *mapping)
-{
-    return g_strdup_printf("region %u 0x%" G_GINT64_MODIFIER "x+0x%" G_GINT64_MODIFIER "x",
-                           mapping->shmid, mapping->shm_offset, mapping->len);
-}
 
 static void removed_kept(SsChecks *checks, const SsCheck *check, SsProcess *process,
                          SsMapping *mapping, gint64 end_ns)
@@ -31,16 +26,19 @@ static void removed_kept(SsChecks *checks, const SsCheck *check, SsProcess *proc
         return;
     }
     bool passed_by = process->newest_finalized_removal_ns > mapping->removed_ns;
-    g_autofree char *range = range_text(mapping);
+    SsAbout about = ss_about_mapping(mapping);
+    g_autofree char *what = ss_about_text(&about);
     g_autofree char *place = g_strdup_printf("removed|%s", mapping->reason);
     SsFinding *finding = ss_checks_report(
         checks, check, passed_by ? SS_OBSERVED : SS_SUSPECTED, process, mapping->device,
         mapping->removed_ns, end_ns, place,
-        g_strdup_printf("the mapping of %s was removed (%s) and in %.1f s not finalized", range,
+        g_strdup_printf("the mapping of %s was removed (%s) and in %.1f s not finalized", what,
                         mapping->reason, (double)since / SS_NS_PER_S));
+    ss_finding_add_about(checks->last, &about);
     if (!finding) {
         return;
     }
+    ss_finding_set_place(finding, SS_PLACE_REMOVE, mapping->reason);
     finding->duration_ns = since;
     if (!passed_by && !finding->condition) {
         finding->condition =

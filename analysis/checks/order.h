@@ -39,13 +39,13 @@
 
 typedef enum SsOrderKind {
     /* The front-end does it. */
-    SS_ORDER_START,            /* begins to start the back-end; none of these has an end */
-    SS_ORDER_STOP,             /* begins to stop it */
-    SS_ORDER_RESET,            /* begins to reset the device */
-    SS_ORDER_UNREALIZE,        /* begins to unplug it */
-    SS_ORDER_READ,             /* reads the back-end request `number` */
-    SS_ORDER_REPLY,            /* has sent the reply to it */
-    SS_ORDER_COMMIT,           /* begins the memory commit that it caused; number 0: another cause */
+    SS_ORDER_START,     /* begins to start the back-end; none of these has an end */
+    SS_ORDER_STOP,      /* begins to stop it */
+    SS_ORDER_RESET,     /* begins to reset the device */
+    SS_ORDER_UNREALIZE, /* begins to unplug it */
+    SS_ORDER_READ,      /* reads the back-end request `number` */
+    SS_ORDER_REPLY,     /* has sent the reply to it */
+    SS_ORDER_COMMIT,    /* begins the memory commit that it caused; number 0: another cause */
     SS_ORDER_FRONTEND_REQUEST, /* sends a request on the main channel */
     SS_ORDER_FRONTEND_WAITS,   /* waits for its reply, and does nothing else */
     /* The back-end does it. */

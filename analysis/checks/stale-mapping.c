@@ -5,6 +5,7 @@
  * The cleanup that follows within the same disconnect has SS_GRACE_NS, or until a new
  * connection begins.
  */
+#include "analysis/checks/about.h"
 #include "analysis/checks/check.h"
 
 #define KINDS \
@@ -56,6 +57,14 @@ static void judge(SsChecks *checks, const SsCheck *check, SsDevice *device, SsCe
         return;
     }
     finding->count = count;
+    g_autoptr(GPtrArray) left = ss_mappings_of(device);
+    for (guint i = 0; i < left->len; i++) {
+        const SsMapping *one = g_ptr_array_index(left, i);
+        if (one->added_ns <= since_ns) {
+            SsAbout about = ss_about_mapping(one);
+            ss_finding_add_about(finding, &about);
+        }
+    }
     finding->first_ns = since_ns;
     finding->duration_ns = ns - since_ns;
     if (certainty != SS_OBSERVED && !finding->condition) {

@@ -292,6 +292,8 @@ void ss_model_event(SsModel *model, const SsEvent *event)
     case SS_N_CLASSES:
         break;
     }
+    ss_effect_event(model, process, thread, event);
+    ss_table_event(model, process, event);
 }
 
 /* What had become of it when the recording ended. One that ended later was alive then; but two
@@ -323,6 +325,7 @@ static void finish_process(SsModel *model, SsProcess *process)
             ss_device_judge_disconnect(model, device, end);
         }
     }
+    ss_table_finish(model, process, end);
     ss_model_tell(model,
                   &(SsNotice){ .kind = SS_NOTICE_PROCESS_ENDS, .ns = end, .process = process });
 }

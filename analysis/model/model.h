@@ -12,11 +12,14 @@
 typedef enum SsNoticeKind {
     SS_NOTICE_REPLY,        /* exchange: a reply was sent (ret 0) */
     SS_NOTICE_SETTLED,      /* exchange: nothing of it comes any more */
+    SS_NOTICE_MAPPED,       /* exchange: its mapping entered the region */
     SS_NOTICE_WAIT_ENDED,   /* wait, thread */
     SS_NOTICE_READ_ENDED,   /* thread, device: a message is whole; since_ns */
     SS_NOTICE_RESET_ENDED,  /* device (may be NULL); mappings: QEMU's own count */
     SS_NOTICE_UNREALIZED,   /* the same */
     SS_NOTICE_DISCONNECTED, /* device: its channel closed at since_ns, cleanup had its time */
+    SS_NOTICE_TABLE_FAILED, /* device: an update of its memory table failed; stale since_ns */
+    SS_NOTICE_TABLE_TOLD,   /* device: stale since_ns, and no more, or nothing more is known */
     SS_NOTICE_PROCESS_ENDS, /* no event of the process follows in this trace */
 } SsNoticeKind;
 
@@ -29,6 +32,7 @@ typedef struct SsNotice {
     SsThread *thread;
     SsExchange *exchange;
     SsWait *wait;
+    const SsMapping *mapping;
     guint64 mappings;
 } SsNotice;
 
@@ -92,5 +96,8 @@ bool ss_trace_ragged_tail(const SsTraceInfo *trace);
 guint64 ss_model_lost_events(const SsModel *model, bool *uncounted);
 /* How far the recording of the process's trace reached. */
 gint64 ss_model_reach(const SsModel *model, const SsProcess *process);
+/* The mappings in the device's regions, in the order of region and offset: SsMapping, weak; the
+ * caller unrefs the array. */
+GPtrArray *ss_mappings_of(const SsDevice *device);
 /* Any thread of it waits for the main channel's reply; *thread is weak. */
 bool ss_process_waits(const SsProcess *process, SsThread **thread);

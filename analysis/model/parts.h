@@ -37,6 +37,14 @@ void ss_exchange_restart(SsModel *model, SsDevice *device, gint64 ns);
 /* Tells the checks of every dispatched exchange older than `before_ns`. */
 void ss_exchange_settle(SsModel *model, SsDevice *device, gint64 before_ns, gint64 ns);
 
+/* effect.c: after all others have seen the event */
+void ss_effect_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event);
+
+/* table.c: after all others have seen the event */
+void ss_table_event(SsModel *model, SsProcess *process, const SsEvent *event);
+/* No event of the process follows. */
+void ss_table_finish(SsModel *model, SsProcess *process, gint64 ns);
+
 /* mapping.c */
 void ss_mapping_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event);
 void ss_mapping_free(SsMapping *mapping);

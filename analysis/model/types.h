@@ -22,6 +22,8 @@
 
 #define SS_REQUEST_SHMEM_MAP 9
 #define SS_REQUEST_SHMEM_UNMAP 10
+#define SS_MAP_WRITABLE G_GUINT64_CONSTANT(1)
+#define SS_REMOVAL_UNMAP "unmap"
 #define SS_HEADER_NEED_REPLY (1u << 3)
 #define SS_PROTOCOL_REPLY_ACK (G_GUINT64_CONSTANT(1) << 3)
 
@@ -133,6 +135,9 @@ typedef struct SsExchange {
     guint32 shmid;
     guint64 shm_offset, len;
     bool has_range;
+    guint64 map_flags;              /* of SHMEM_MAP */
+    guint added, removed, unmapped; /* mappings; unmapped: removed because it asked so */
+    guint duplicated, finalized;    /* descriptors for mappings; mappings that were given up */
     bool refused;
     char reason[24];
     gint64 read_ns, request_ns, reply_ns, dispatched_ns;
@@ -149,6 +154,16 @@ typedef struct SsRegion {
     guint32 shmid;
     guint64 size;
 } SsRegion;
+
+/* The memory table that the back-end knows. */
+typedef struct SsTable {
+    gint64 stale_ns;  /* an update failed, and none worked since; 0: not */
+    gint64 failed_ns; /* the last that failed */
+    guint32 entries, slots;
+    gint32 ret;
+    bool sure;   /* the back-end's end was not the reason */
+    bool judged; /* the last failure was told to the checks */
+} SsTable;
 
 typedef enum SsChannelState {
     SS_CHANNEL_UNKNOWN,
@@ -184,6 +199,7 @@ struct SsDevice {
     SsCounts counts;
     SsWaitKind waits[SS_MAX_REQUEST]; /* by VhostUserRequest; 0: any other */
     guint live_mappings;              /* added and not removed */
+    SsTable table;
 };
 
 typedef enum SsDescriptorRole {

@@ -115,6 +115,39 @@ static void add_device(JsonBuilder *json, const SsReport *report, const SsDevice
     json_builder_end_object(json);
 }
 
+static void add_place(JsonBuilder *json, const SsFinding *finding)
+{
+    json_builder_set_member_name(json, "place");
+    if (!finding->place) {
+        json_builder_add_null_value(json);
+        return;
+    }
+    json_builder_begin_object(json);
+    ss_json_string(json, "function", finding->place);
+    ss_json_string_or_null(json, "reason", finding->place_reason);
+    json_builder_end_object(json);
+}
+
+static void add_about(JsonBuilder *json, const SsFinding *finding)
+{
+    ss_json_begin_array(json, "about");
+    for (guint i = 0; i < finding->about->len; i++) {
+        const SsAbout *about = &g_array_index(finding->about, SsAbout, i);
+        json_builder_begin_object(json);
+        if (about->fd >= 0) {
+            ss_json_signed(json, "fd", about->fd);
+            ss_json_int(json, "ino", about->ino);
+        }
+        if (about->has_range) {
+            ss_json_int(json, "shmid", about->shmid);
+            ss_json_int(json, "shm_offset", about->shm_offset);
+            ss_json_int(json, "len", about->len);
+        }
+        json_builder_end_object(json);
+    }
+    json_builder_end_array(json);
+}
+
 static void add_finding(JsonBuilder *json, const SsReport *report, const SsFinding *finding)
 {
     json_builder_begin_object(json);
@@ -176,6 +209,8 @@ static void add_finding(JsonBuilder *json, const SsReport *report, const SsFindi
     }
     json_builder_end_array(json);
     ss_json_order(json, "order", finding->order);
+    add_place(json, finding);
+    add_about(json, finding);
     ss_json_string(json, "rule", finding->rule);
     ss_json_begin_object(json, "remedy");
     ss_json_string_or_null(json, "now", finding->remedy_now);

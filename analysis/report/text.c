@@ -355,6 +355,12 @@ static void add_finding(const SsReport *report, GString *out, const SsFinding *f
     }
     add_witness(out, finding);
     g_string_append_c(out, '\n');
+    if (finding->place) {
+        g_autofree char *place =
+            g_strdup_printf("%s()%s%s", finding->place, finding->place_reason ? ", " : "",
+                            finding->place_reason ? finding->place_reason : "");
+        ss_text_labelled(out, 8, "place", place);
+    }
     ss_text_labelled(out, 8, "rule", finding->rule);
     if (finding->remedy_now) {
         g_autofree char *now = g_strdup_printf("now: %s", finding->remedy_now);

@@ -43,6 +43,10 @@ static BeyondReach beyond_reach[] = {
     { SS_EVENT_RAM_BLOCK_RECLAIMED, "fd-leak" },
     { SS_EVENT_VIRTIO_SHMEM_MAPPING_FINALIZED, "mapping-leak" },
     { SS_EVENT_VIRTIO_SHMEM_MAPPING_REMOVED, "mapping-leak" },
+    { SS_EVENT_VIRTIO_SHMEM_MAPPING_REMOVED, "fd-leak" },
+    { SS_EVENT_VIRTIO_SHMEM_MAPPING_REMOVED, "accepted-not-mapped" },
+    { SS_EVENT_VIRTIO_SHMEM_MAPPING_REMOVED, "refused-but-mapped" },
+    { SS_EVENT_VIRTIO_SHMEM_MAPPING_ADDED, "fd-leak" },
     { SS_EVENT_VHOST_USER_BACKEND_DISPATCHED, "died-in-request" },
     { SS_EVENT_VHOST_USER_REQUEST, "died-in-request" },
 };

@@ -61,11 +61,12 @@ def classes():
     return set(re.findall(r'^event \S+ (\S+)', catalogue(), re.MULTILINE))
 
 
-def finding(fixture):
-    """The first finding of the report on a fixture, as a block of Markdown."""
+def finding(fixture, check):
+    """The first finding of that check in the report on a fixture, as a block of Markdown."""
     done = subprocess.run([FIXTURE_REPORT, 'report-text', ROOT / fixture], capture_output=True,
                           text=True, check=True)
-    text = re.search(r'^[A-Z]+ (?:.|\n)*?^  more .*\n', done.stdout, re.MULTILINE).group(0)
+    found = re.findall(r'^[A-Z]+ (?:.|\n)*?^  more .*\n', done.stdout, re.MULTILINE)
+    text = next(one for one in found if one.endswith(f'/{check}.md\n'))
     return ''.join(f'    {line}'.rstrip() + '\n' for line in text.splitlines())
 
 
@@ -73,7 +74,7 @@ def update():
     for path in (ROOT / 'docs/findings').glob('*.md'):
         page = read(path)
         for match in FIXTURE_EXAMPLE.finditer(page):
-            page = page.replace(match['block'], finding(match['fixture']) + '\n')
+            page = page.replace(match['block'], finding(match['fixture'], path.stem) + '\n')
         path.write_text(page, encoding='utf-8')
 
 
@@ -101,7 +102,7 @@ class FindingsTest(unittest.TestCase):
             for match in FIXTURE_EXAMPLE.finditer(read(path)):
                 with self.subTest(page=path.name):
                     self.assertEqual(match['block'].rstrip('\n'),
-                                     finding(match['fixture']).rstrip('\n'))
+                                     finding(match['fixture'], path.stem).rstrip('\n'))
                 shown += 1
         self.assertGreaterEqual(shown, 7)
 
