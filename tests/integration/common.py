@@ -22,7 +22,7 @@ SOURCE = os.path.dirname(TESTS)
 sys.path.insert(0, TESTS)
 
 from harness import choreography, parts                              # noqa: E402
-from harness.processes import HarnessError                           # noqa: E402
+from harness.processes import HarnessError, wait_until               # noqa: E402
 from harness.run import Run                                          # noqa: E402
 
 

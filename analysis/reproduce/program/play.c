@@ -6,6 +6,7 @@
 static bool playing;      /* the devices are as they are before the first step */
 static unsigned position; /* of the step that is next */
 static bool serves_both;  /* the control: the back-end serves while it waits */
+static bool frees;        /* what hangs is freed before it is ended */
 static bool judging;
 
 static bool is_phase(enum kind kind)
@@ -103,6 +104,39 @@ static void qemu_ended(void)
     could_not("QEMU ended");
 }
 
+/* Takes the reply to a back-end's request, if it has come. */
+static void take_reply(unsigned index)
+{
+    struct backend *backend = &backends[index];
+    char byte;
+    uint64_t value;
+
+    if (!backend->asked || recv(backend->channel_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 1) {
+        return;
+    }
+    value = read_reply(backend);
+    if (!playing) {
+        if (value != 0) {
+            could_not("QEMU refuses to map what was mapped: %llu", (unsigned long long)value);
+        }
+    } else if (judging) {
+        not_hung("reason=replied back-end=%s value=%llu", back_end_name(backend->asking),
+                 (unsigned long long)value);
+    } else if (order[position].kind != REPLY || order[position].device != index) {
+        not_hung("reason=replied-early back-end=%s", back_end_name(backend->asking));
+    } else if (value != 0) {
+        not_hung("reason=refused back-end=%s", back_end_name(backend->asking));
+    }
+}
+
+/* What QEMU replied before something else that has come is there by now. */
+static void take_replies(void)
+{
+    for (unsigned i = 0; i < DEVICE_COUNT; i++) {
+        take_reply(i);
+    }
+}
+
 /* The guest does what makes QEMU begin a phase. */
 static void begin_phase(const struct step *step)
 {
@@ -143,6 +177,7 @@ static bool play_step(const struct step *step)
         if (peek(backend) != step->request) {
             return false;
         }
+        take_replies();
         if (goes_on && order[position + 1].kind == FRONTEND_WAITS) {
             backend->holds = true;
         } else {
@@ -165,31 +200,6 @@ static void play_steps(void)
     }
 }
 
-/* Takes the reply to a back-end's request, if it has come. */
-static void take_reply(unsigned index)
-{
-    struct backend *backend = &backends[index];
-    char byte;
-    uint64_t value;
-
-    if (!backend->asked || recv(backend->channel_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 1) {
-        return;
-    }
-    value = read_reply(backend);
-    if (!playing) {
-        if (value != 0) {
-            could_not("QEMU refuses to map what was mapped: %llu", (unsigned long long)value);
-        }
-    } else if (judging) {
-        not_hung("reason=replied back-end=%s value=%llu", back_end_name(backend->asking),
-                 (unsigned long long)value);
-    } else if (order[position].kind != REPLY || order[position].device != index) {
-        not_hung("reason=replied-early back-end=%s", back_end_name(backend->asking));
-    } else if (value != 0) {
-        not_hung("reason=refused back-end=%s", back_end_name(backend->asking));
-    }
-}
-
 /* A request of the front-end has come, or the channel was closed. */
 static void main_channel(unsigned index)
 {
@@ -203,10 +213,7 @@ static void main_channel(unsigned index)
         }
         could_not("QEMU ended, or closed the main channel of %s", devices[index].name);
     }
-    /* What QEMU replied before it asked is there by now. */
-    for (unsigned i = 0; i < DEVICE_COUNT; i++) {
-        take_reply(i);
-    }
+    take_replies();
     play_steps();
     if (!backend->holds && peek(backend) != 0) {
         serve(index);
@@ -283,6 +290,27 @@ static void prepare(void)
     await_monitor(tell_monitor("query-status"));
 }
 
+/* Closes the channels, as the end of a back-end does, and tells whether QEMU goes on then. */
+static void free_qemu(unsigned question)
+{
+    int64_t deadline = now_ms() + FREED_MS;
+    bool answered = false;
+
+    for (unsigned i = 0; i < DEVICE_COUNT; i++) {
+        (void)close(backends[i].main_fd);
+        (void)close(backends[i].channel_fd);
+    }
+    while (!answered && now_ms() < deadline) {
+        struct pollfd polled = { .fd = monitor.fd, .events = POLLIN };
+
+        if (poll(&polled, 1, (int)(deadline - now_ms())) == 1) {
+            receive_lines(&monitor);
+        }
+        answered = monitor_answered(question);
+    }
+    (void)printf("  the end of the back-end %s QEMU\n", answered ? "frees" : "does not free");
+}
+
 /* Everything has been sent. Does QEMU stand still for so long? */
 static void judge(unsigned seconds)
 {
@@ -307,31 +335,23 @@ static void judge(unsigned seconds)
     print_pair();
     (void)printf(" seconds=%u\n", seconds);
     (void)fflush(stdout);
-    /* What a dead back-end leaves: its channels are closed. */
-    for (unsigned i = 0; i < DEVICE_COUNT; i++) {
-        (void)close(backends[i].main_fd);
-        (void)close(backends[i].channel_fd);
+    if (frees) {
+        free_qemu(question);
     }
-    deadline = now_ms() + FREED_MS;
-    while (!monitor_answered(question) && now_ms() < deadline) {
-        struct pollfd polled = { .fd = monitor.fd, .events = POLLIN };
-
-        if (poll(&polled, 1, (int)(deadline - now_ms())) == 1) {
-            receive_lines(&monitor);
-        }
-    }
-    (void)printf("  the end of the back-end %s QEMU\n",
-                 now_ms() < deadline ? "frees" : "does not free");
 }
 
 static int usage(const char *program, int status)
 {
     (void)fprintf(status == 0 ? stdout : stderr,
-                  "Usage: %s QEMU [--device DRIVER[,PROPERTY=VALUE...]] [--seconds N] [--serve]\n"
-                  "QEMU is a qemu-system-x86_64 with a vhost-user device that has shared memory\n"
-                  "regions. --device takes another one than vhost-user-test-device-pci; a hang\n"
-                  "has to last for N seconds (%d). With --serve the back-end serves its main\n"
-                  "channel while it waits: QEMU must not hang then.\n"
+                  "Usage: %s QEMU [OPTION...]\n"
+                  "Starts QEMU, a qemu-system-x86_64 with a vhost-user device that has shared\n"
+                  "memory regions, brings the messages about in their order, and ends it.\n"
+                  "  --device DRIVER[,PROPERTY=VALUE...]\n"
+                  "               another device than vhost-user-test-device-pci\n"
+                  "  --seconds N  how long a hang has to last (%d)\n"
+                  "  --serve      the back-end serves its main channel while it waits for its\n"
+                  "               own reply: QEMU must not hang then\n"
+                  "  --free       ends the back-end before QEMU, and tells whether that goes on\n"
                   "Exit status: 0 it hung as predicted, 1 it did not, 2 it could not be tried.\n",
                   program, DEFAULT_SECONDS);
     return status;
@@ -341,6 +361,9 @@ int main(int argc, char **argv)
 {
     const char *device_option = NULL;
     unsigned seconds = DEFAULT_SECONDS;
+    const struct sigaction action = { .sa_handler = on_signal,
+                                      .sa_flags = (int)SA_RESETHAND | SA_NODEFER };
+    const int ending[] = { SIGINT, SIGTERM, SIGHUP };
     int64_t deadline;
 
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
@@ -349,6 +372,8 @@ int main(int argc, char **argv)
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--serve") == 0) {
             serves_both = true;
+        } else if (strcmp(argv[i], "--free") == 0) {
+            frees = true;
         } else if (strcmp(argv[i], "--device") == 0 && i + 1 < argc) {
             device_option = argv[++i];
         } else if (strcmp(argv[i], "--seconds") == 0 && i + 1 < argc) {
@@ -360,9 +385,9 @@ int main(int argc, char **argv)
     if (argc < 2 || argv[1][0] == '-' || seconds == 0 || seconds > 3600) {
         return usage(argv[0], EXIT_COULD_NOT);
     }
-    (void)signal(SIGINT, on_signal);
-    (void)signal(SIGTERM, on_signal);
-    (void)signal(SIGHUP, on_signal);
+    for (unsigned i = 0; i < sizeof(ending) / sizeof(ending[0]); i++) {
+        (void)sigaction(ending[i], &action, NULL);
+    }
     start_qemu(argv[1], device_option);
     prepare();
     playing = true;
