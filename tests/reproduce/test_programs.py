@@ -143,7 +143,7 @@ class UsageTest(ProgramTest):
     def test_no_qemu(self):
         done = self.repro("/no/such/qemu")
         self.assertEqual((done.returncode, done.stdout), (2, ""))
-        self.assertIn("Cannot tell whether QEMU hangs: QEMU ended", done.stderr)
+        self.assertIn("Cannot tell whether QEMU hangs: QEMU ended, or closed ", done.stderr)
         self.assertIn("/no/such/qemu: No such file or directory", done.stderr)
 
 

@@ -31,6 +31,9 @@ enum {
 static volatile pid_t qemu_pid;
 static int qemu_output = -1;
 
+/* The devices are as they are before the first step: what goes wrong now is QEMU's answer. */
+static bool playing;
+
 /* Milliseconds of a clock that is never set. */
 static int64_t now_ms(void)
 {
@@ -104,11 +107,23 @@ __attribute__((noreturn, format(printf, 1, 2))) static void not_hung(const char 
     exit(EXIT_NOT_HUNG);
 }
 
+/* A channel was closed: QEMU has ended, or gives up the device. */
+__attribute__((noreturn)) static void channel_closed(const char *name)
+{
+    if (playing) {
+        not_hung("reason=channel-closed");
+    }
+    could_not("QEMU ended, or closed %s", name);
+}
+
 static void write_all(int fd, const char *text, size_t size, const char *whose)
 {
     while (size > 0) {
         ssize_t sent = send(fd, text, size, MSG_NOSIGNAL);
 
+        if (sent < 0 && (errno == EPIPE || errno == ECONNRESET)) {
+            channel_closed(whose);
+        }
         if (sent < 0 && errno != EINTR) {
             could_not("writing to %s: %s", whose, strerror(errno));
         }

@@ -3,7 +3,6 @@
 #define DEFAULT_SECONDS 3
 #define FREED_MS 10000
 
-static bool playing;      /* the devices are as they are before the first step */
 static unsigned position; /* of the step that is next */
 static bool serves_both;  /* the control: the back-end serves while it waits */
 static bool frees;        /* what hangs is freed before it is ended */
@@ -94,14 +93,6 @@ static void say_step(const struct step *step)
                      (unsigned long long)range->length);
     }
     (void)printf("\n");
-}
-
-static void qemu_ended(void)
-{
-    if (playing) {
-        not_hung("reason=qemu-ended");
-    }
-    could_not("QEMU ended");
 }
 
 /* Takes the reply to a back-end's request, if it has come. */
@@ -208,10 +199,7 @@ static void main_channel(unsigned index)
     ssize_t got = recv(backend->main_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
-        if (playing) {
-            not_hung("reason=channel-closed");
-        }
-        could_not("QEMU ended, or closed the main channel of %s", devices[index].name);
+        channel_closed("the main channel");
     }
     take_replies();
     play_steps();

@@ -19,7 +19,6 @@ static struct lines monitor = { .name = "the monitor" };
 
 /* Lets something happen: what has come is taken, and the back-ends serve. */
 static void go_on(int64_t deadline, const char *what);
-static void qemu_ended(void) __attribute__((noreturn));
 
 /* QEMU has this much time for what it does without waiting for anybody. */
 #define PATIENCE_MS 30000
@@ -123,7 +122,7 @@ static void start_qemu(const char *program, const char *device_option)
     }
 }
 
-/* Takes what has come. QEMU's end of the channel is only closed when QEMU ends. */
+/* Takes what has come. */
 static void receive_lines(struct lines *lines)
 {
     ssize_t got;
@@ -135,7 +134,7 @@ static void receive_lines(struct lines *lines)
     if (got > 0) {
         lines->size += (size_t)got;
     } else if (got == 0 || errno != EINTR) {
-        qemu_ended();
+        channel_closed(lines->name);
     }
 }
 

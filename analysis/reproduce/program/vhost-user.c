@@ -84,11 +84,8 @@ static void receive_all(int fd, void *data, size_t size)
     while (size > 0) {
         ssize_t got = recv(fd, place, size, MSG_WAITALL);
 
-        if (got == 0) {
-            not_hung("reason=channel-closed");
-        }
-        if (got < 0 && errno != EINTR) {
-            not_hung("reason=channel-closed errno=%d", errno);
+        if (got == 0 || (got < 0 && errno != EINTR)) {
+            channel_closed("a vhost-user channel");
         }
         if (got > 0) {
             place += got;
@@ -116,7 +113,7 @@ static int receive_header(int fd, struct header *header, int *fds)
         got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
     } while (got < 0 && errno == EINTR);
     if (got <= 0) {
-        not_hung("reason=channel-closed");
+        channel_closed("a vhost-user channel");
     }
     for (struct cmsghdr *part_of = CMSG_FIRSTHDR(&message); part_of != NULL;
          part_of = CMSG_NXTHDR(&message, part_of)) {
@@ -152,7 +149,7 @@ static void send_message(int fd, const struct header *header, const void *payloa
         memcpy(CMSG_DATA(part), &with_fd, sizeof(int));
     }
     if (sendmsg(fd, &message, MSG_NOSIGNAL) != (ssize_t)(sizeof(*header) + header->size)) {
-        could_not("sending on %s: %s", whose, strerror(errno));
+        channel_closed(whose);
     }
 }
 
