@@ -6,13 +6,21 @@
 #include "analysis/checks/check.h"
 
 const SsCheck *const ss_all_checks[] = {
-    &ss_check_reply_commit_deadlock, &ss_check_stuck_wait,
-    &ss_check_commit_before_reply,   &ss_check_fd_leak,
-    &ss_check_mapping_leak,          &ss_check_stale_mapping,
-    &ss_check_missing_reply,         &ss_check_double_reply,
-    &ss_check_died_in_request,       &ss_check_accepted_not_mapped,
-    &ss_check_refused_but_mapped,    &ss_check_readonly_writable,
-    &ss_check_memory_table_failed,   NULL,
+    &ss_check_reply_commit_deadlock,
+    &ss_check_stuck_wait,
+    &ss_check_commit_before_reply,
+    &ss_check_nested_wait,
+    &ss_check_fd_leak,
+    &ss_check_mapping_leak,
+    &ss_check_stale_mapping,
+    &ss_check_missing_reply,
+    &ss_check_double_reply,
+    &ss_check_died_in_request,
+    &ss_check_accepted_not_mapped,
+    &ss_check_refused_but_mapped,
+    &ss_check_readonly_writable,
+    &ss_check_memory_table_failed,
+    NULL,
 };
 
 static void on_notice(SsModel *model, const SsNotice *notice, gpointer user_data)

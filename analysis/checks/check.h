@@ -28,6 +28,7 @@ extern const SsCheck *const ss_all_checks[];
 extern const SsCheck ss_check_reply_commit_deadlock;
 extern const SsCheck ss_check_stuck_wait;
 extern const SsCheck ss_check_commit_before_reply;
+extern const SsCheck ss_check_nested_wait;
 extern const SsCheck ss_check_fd_leak;
 extern const SsCheck ss_check_mapping_leak;
 extern const SsCheck ss_check_stale_mapping;

@@ -13,28 +13,61 @@
      SS_STEP_BIT(SS_STEP_COMMIT_BEGIN) | SS_STEP_BIT(SS_STEP_COMMIT_END) | \
      SS_STEP_BIT(SS_STEP_FRONTEND_REQUEST))
 
-static bool expects_reply(const SsDevice *device, const SsExchange *exchange)
+#define REQUEST_SET_MEM_TABLE 5
+#define REQUEST_ADD_MEM_REG 37
+#define REQUEST_REM_MEM_REG 38
+
+/* What the memory listener sends to a back-end that is started when a mapping comes or goes. */
+static guint32 told_by_listener(const SsDevice *device, const SsExchange *exchange)
 {
-    return (exchange->flags & SS_HEADER_NEED_REPLY) &&
-           (!device->features_known || (device->protocol_features & SS_PROTOCOL_REPLY_ACK));
+    if (!(device->protocol_features & SS_PROTOCOL_CONFIGURE_MEM_SLOTS)) {
+        return REQUEST_SET_MEM_TABLE;
+    }
+    return exchange->request == SS_REQUEST_SHMEM_UNMAP ? REQUEST_REM_MEM_REG : REQUEST_ADD_MEM_REG;
+}
+
+/* The order in which it hangs: that of a wait inside this commit. */
+static SsOrder *order_of(SsDevice *device, const SsExchange *exchange)
+{
+    SsWait wait = {
+        .device = device,
+        .request = exchange->early_wait ? exchange->early_wait : told_by_listener(device, exchange),
+        .tid = exchange->tid,
+        .begin_seen = true,
+        .n_contexts = 1,
+        .contexts = { { .kind = SS_CONTEXT_COMMIT,
+                        .device = device,
+                        .seq = exchange->seq,
+                        .request = exchange->request } },
+    };
+    return ss_order_of_wait(&wait, exchange, NULL);
 }
 
 static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, SsDevice *device,
                   const SsExchange *exchange, gint64 ns)
 {
-    if (!exchange->early_commit_ns || !expects_reply(device, exchange)) {
+    if (!exchange->early_commit_ns ||
+        !ss_backend_request_answered(device, exchange->request, exchange->flags)) {
         return;
     }
     g_autofree char *request = ss_backend_request_text(exchange->request);
     g_autofree char *place = g_strdup_printf("%u", exchange->request);
+    /* A listener that had nothing to tell the back-end waited for nothing. */
+    SsCertainty certainty = exchange->early_wait_ns ? SS_OBSERVED : SS_HAZARD;
     SsFinding *finding =
-        ss_checks_report(checks, check, SS_OBSERVED, process, device, exchange->request_ns,
-                         exchange->early_commit_ns, place,
+        ss_checks_report(checks, check, certainty, process, device, exchange->request_ns,
+                         MAX(exchange->early_commit_ns, exchange->early_wait_ns), place,
                          g_strdup_printf("the memory commit of %s #%" G_GUINT64_FORMAT
                                          " ran before its reply was sent",
                                          request, exchange->seq));
     if (!finding) {
         return;
+    }
+    finding->order = order_of(device, exchange);
+    if (certainty == SS_HAZARD && !finding->condition) {
+        finding->condition =
+            g_strdup("if the device were started, the mapping the guest's to write, "
+                     "and one thread of the back-end served both channels");
     }
     ss_finding_state(finding, "QEMU",
                      g_strdup("runs the memory listeners, which may wait for the back-end"));
@@ -74,7 +107,7 @@ const SsCheck ss_check_commit_before_reply = {
     .id = "commit-before-reply",
     .title = "COMMIT BEFORE REPLY",
     .needs = SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(REPLY) | SS_NEEDS(DISPATCH) |
-             SS_NEEDS(TRANSACTION) | SS_NEEDS(DEVICE),
+             SS_NEEDS(TRANSACTION) | SS_NEEDS(FRONTEND_REQUEST) | SS_NEEDS(DEVICE),
     .rule = "the reply goes out before the commit, which may wait for the back-end",
     .remedy_for_good = "in QEMU: defer the commit until after the reply",
     .notice = notice,

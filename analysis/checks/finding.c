@@ -69,6 +69,10 @@ void ss_finding_free(SsFinding *finding)
     g_ptr_array_unref(finding->statements);
     g_ptr_array_unref(finding->witness);
     ss_order_free(finding->order);
+    if (finding->hazard) {
+        g_free(finding->hazard->inside);
+        g_free(finding->hazard);
+    }
     g_free(finding);
 }
 
@@ -92,6 +96,17 @@ void ss_finding_state(SsFinding *finding, const char *who, char *text_taken)
     statement->who = g_strdup(who);
     statement->text = text_taken;
     g_ptr_array_add(finding->statements, statement);
+}
+
+void ss_finding_set_hazard(SsFinding *finding, guint32 frontend_request, guint32 backend_request,
+                           char *inside_taken, guint64 opened, gint64 margin_ns)
+{
+    finding->hazard = g_new0(SsHazard, 1);
+    *finding->hazard = (SsHazard){ .frontend_request = frontend_request,
+                                   .backend_request = backend_request,
+                                   .inside = inside_taken,
+                                   .opened = opened,
+                                   .margin_ns = margin_ns };
 }
 
 void ss_finding_add_witness(SsFinding *finding, gint64 ns, bool backend, guint indent,

@@ -48,6 +48,14 @@ typedef struct SsAbout {
 /* As many are kept; the count goes on. */
 #define SS_MAX_ABOUT 256
 
+/* A window that was open, and what would have closed a cycle in it. */
+typedef struct SsHazard {
+    guint32 frontend_request, backend_request;
+    char *inside;     /* owned; "deferred commit of SHMEM_MAP"; "" in nothing known */
+    guint64 opened;   /* how often */
+    gint64 margin_ns; /* the shortest time by which it was missed; G_MAXINT64: not known */
+} SsHazard;
+
 typedef struct SsFinding {
     const char *id;    /* static */
     const char *title; /* static */
@@ -68,6 +76,7 @@ typedef struct SsFinding {
     GArray *about;         /* of SsAbout, owned; each time it happened, in order of time */
     const char *place;     /* static, may be NULL; QEMU's function where it went wrong */
     char *place_reason;    /* owned, may be NULL; of the refusal or removal there */
+    SsHazard *hazard;      /* owned; of a hazard, else NULL */
     const char *rule;      /* static */
     const char *remedy_now, *remedy_for_good; /* static, may be NULL */
     guint64 count;                            /* how often, at the same place */
@@ -84,6 +93,9 @@ void ss_finding_set_place(SsFinding *finding, const char *function, const char *
 /* One more of them; does nothing to NULL. */
 void ss_finding_add_about(SsFinding *finding, const SsAbout *about);
 void ss_finding_state(SsFinding *finding, const char *who, char *text_taken);
+/* Takes `inside_taken`. */
+void ss_finding_set_hazard(SsFinding *finding, guint32 frontend_request, guint32 backend_request,
+                           char *inside_taken, guint64 opened, gint64 margin_ns);
 void ss_finding_add_witness(SsFinding *finding, gint64 ns, bool backend, guint indent,
                             char *text_taken);
 /* Takes the steps of the device's journal in the interval whose kinds are in the mask

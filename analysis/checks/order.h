@@ -115,3 +115,9 @@ char *ss_order_request_text(const SsOrderStep *step);
  * is the same order. "0 backend-request SHMEM_MAP 1; 0 read SHMEM_MAP 1; ..."; the caller
  * frees it. */
 char *ss_order_shape(const SsOrder *order);
+
+/* The order that leads into the wait and never out of it: `unread` is the back-end's request
+ * that QEMU does not read meanwhile (its range and seq only when they are known), NULL when the
+ * back-end waits for the answer to one that the wait stands in. `cause` is the innermost of
+ * those, or NULL. NULL when it is not known what the wait stands in. */
+SsOrder *ss_order_of_wait(const SsWait *wait, const SsExchange *cause, const SsExchange *unread);

@@ -157,6 +157,23 @@ static gint64 proof_begin(const SsWait *wait, const GArray *cycle)
     return begin;
 }
 
+/* NULL for a cycle of more than one wait of QEMU's: nobody could bring that about. */
+static SsOrder *order_of(const SsWait *wait, const GArray *cycle)
+{
+    SsExchange unread = { 0 };
+    for (guint i = 0; i < cycle->len; i++) {
+        const SsEdge *edge = &g_array_index(cycle, SsEdge, i);
+        if (edge->kind == SS_EDGE_MAIN_REPLY && i > 0) {
+            return NULL;
+        }
+        if (edge->kind == SS_EDGE_UNREAD) {
+            unread.request = edge->wait->peek_request;
+            unread.seq = edge->device->last_seq + 1;
+        }
+    }
+    return ss_order_of_wait(wait, NULL, unread.request ? &unread : NULL);
+}
+
 static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, SsThread *thread,
                   const GArray *edges, gint64 end_ns)
 {
@@ -187,6 +204,7 @@ static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, Ss
         finding->condition = g_strdup("not visible from QEMU alone: that the back-end's thread "
                                       "that would answer is the one that waits");
     }
+    finding->order = order_of(wait, cycle);
     take_witness(finding, wait, cycle);
 }
 

@@ -66,6 +66,40 @@ char *ss_wait_inside_text(const SsWait *wait)
     return g_string_free(text, FALSE);
 }
 
+static char *window_part(const SsContext *context, const SsWait *wait)
+{
+    static const char *const phases[] = {
+        [SS_CONTEXT_START] = "start",
+        [SS_CONTEXT_STOP] = "stop",
+        [SS_CONTEXT_RESET] = "reset",
+        [SS_CONTEXT_UNREALIZE] = "unplug",
+    };
+    bool other = context->device && context->device != wait->device;
+    const char *owner = other ? "another device's " : "";
+    g_autofree char *request = ss_backend_request_text(context->request);
+    switch (context->kind) {
+    case SS_CONTEXT_DISPATCH:
+        return g_strdup_printf("dispatch of %s%s", owner, request);
+    case SS_CONTEXT_COMMIT:
+        return context->seq ? g_strdup_printf("%scommit of %s%s",
+                                              context->deferred ? "deferred " : "", owner, request)
+                            : g_strdup("commit");
+    default:
+        return g_strdup_printf("%s%s", phases[context->kind], other ? " of another device" : "");
+    }
+}
+
+char *ss_wait_window_text(const SsWait *wait)
+{
+    GString *text = g_string_new(NULL);
+    SsContext chain[SS_MAX_CONTEXTS];
+    for (guint i = ss_wait_chain(wait, chain); i > 0; i--) {
+        g_autofree char *part = window_part(&chain[i - 1], wait);
+        g_string_append_printf(text, "%s%s", text->len ? ", in " : "", part);
+    }
+    return g_string_free(text, FALSE);
+}
+
 char *ss_wait_text(const SsWait *wait)
 {
     g_autofree char *request = ss_frontend_request_text(wait->request);

@@ -5,10 +5,13 @@
  */
 #pragma once
 
-#include "analysis/model/types.h"
+#include "analysis/model/window.h"
 
 /* "waits for the reply to SET_MEM_TABLE, sent inside the deferred commit of SHMEM_MAP #1";
  * the caller frees it. */
 char *ss_wait_text(const SsWait *wait);
+/* "deferred commit of SHMEM_MAP", "commit, in reset", "" when it stands in nothing known: what
+ * all waits of a kind of window stand in, without numbers; the caller frees it. */
+char *ss_wait_window_text(const SsWait *wait);
 /* ", sent inside ...", or "" when it stands in nothing known. */
 char *ss_wait_inside_text(const SsWait *wait);

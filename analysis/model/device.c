@@ -28,6 +28,7 @@ void ss_device_free(SsDevice *device)
     g_free(device->chardev);
     g_array_unref(device->regions);
     ss_counts_clear(&device->counts);
+    ss_windows_free(device->windows);
     g_free(device);
 }
 
@@ -184,6 +185,8 @@ static void connected(SsModel *model, SsDevice *device, gint64 ns)
     if (device->disconnect_ns) {
         ss_device_judge_disconnect(model, device, ns);
     }
+    ss_windows_settle(device);
+    device->told = false;
     device->gone = false;
     device->gone_ns = 0;
 }
@@ -217,6 +220,7 @@ static void told(SsProcess *process, const SsEvent *event)
     device->protocol_features = event->u.vhost_user_device.protocol_features;
     /* Before they are negotiated there is no back-end channel to judge. */
     device->features_known = device->protocol_features != 0;
+    device->told = device->features_known;
     device->started = event->u.vhost_user_device.started;
 }
 

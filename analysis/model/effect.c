@@ -11,15 +11,6 @@ static SsExchange *dispatched(SsThread *thread)
     return dispatch ? ss_exchange_find(dispatch->device, dispatch->seq) : NULL;
 }
 
-static void asked(SsProcess *process, const SsEvent *event)
-{
-    SsDevice *device = ss_device_get(process, event->u.vhost_user_backend_shmem.dev, 0, event->ns);
-    SsExchange *exchange = ss_exchange_find(device, event->u.vhost_user_backend_shmem.seq);
-    if (exchange) {
-        exchange->map_flags = event->u.vhost_user_backend_shmem.flags;
-    }
-}
-
 static void added(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
 {
     SsExchange *exchange = dispatched(thread);
@@ -84,9 +75,6 @@ void ss_effect_event(SsModel *model, SsProcess *process, SsThread *thread, const
     SsExchange *exchange;
 
     switch (event->id) {
-    case SS_EVENT_VHOST_USER_BACKEND_SHMEM:
-        asked(process, event);
-        break;
     case SS_EVENT_VIRTIO_SHMEM_MAPPING_ADDED:
         added(model, process, thread, event);
         break;

@@ -6,6 +6,9 @@
 #include "analysis/model/parts.h"
 #include "analysis/model/text.h"
 
+#define MESSAGE_HEADER_BYTES 12
+#define SHMEM_MESSAGE_BYTES (MESSAGE_HEADER_BYTES + 40)
+
 SsExchange *ss_exchange_find(SsDevice *device, guint64 seq)
 {
     if (!device || !seq) {
@@ -177,6 +180,7 @@ static void requested(SsModel *model, SsProcess *process, SsThread *thread, cons
                      u->vhost_user_backend_request.flags, event);
     ss_device_step(device, SS_STEP_REQUEST, event->ns,
                    &(SsStep){ .request = request, .seq = exchange->seq });
+    ss_windows_request(device, exchange, MESSAGE_HEADER_BYTES + u->vhost_user_backend_request.size);
 }
 
 static void shmem_requested(SsModel *model, SsProcess *process, SsThread *thread,
@@ -193,8 +197,11 @@ static void shmem_requested(SsModel *model, SsProcess *process, SsThread *thread
     exchange->shmid = u->vhost_user_backend_shmem.shmid;
     exchange->shm_offset = step.a;
     exchange->len = step.b;
+    exchange->fd_offset = u->vhost_user_backend_shmem.fd_offset;
+    exchange->map_flags = u->vhost_user_backend_shmem.flags;
     exchange->has_range = true;
     ss_device_step(device, SS_STEP_REQUEST, event->ns, &step);
+    ss_windows_request(device, exchange, SHMEM_MESSAGE_BYTES);
 }
 
 static void refused(SsModel *model, SsProcess *process, const SsEvent *event)
@@ -269,6 +276,7 @@ static void dispatched(SsModel *model, SsProcess *process, SsThread *thread, con
     if (exchange) {
         exchange->dispatched_ns = event->ns;
         exchange->dispatch_ret = event->u.vhost_user_backend_dispatched.ret;
+        ss_windows_dispatched(device, exchange);
     }
     (void)ss_context_pop(thread, SS_CONTEXT_DISPATCH);
     bool open = event->u.vhost_user_backend_dispatched.depth > 0;

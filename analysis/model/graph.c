@@ -10,14 +10,6 @@
 /* Any cycle here has two to four edges. */
 #define MAX_CYCLE 16
 
-static bool answers(const SsDevice *device, guint32 flags)
-{
-    if (!(flags & SS_HEADER_NEED_REPLY)) {
-        return false;
-    }
-    return !device->features_known || (device->protocol_features & SS_PROTOCOL_REPLY_ACK);
-}
-
 /* The thread that reads the back-end channel: the one that did so last, or the main loop. */
 static SsThread *reader_of(const SsDevice *device)
 {
@@ -39,7 +31,8 @@ static void add(GArray *edges, const SsEdge *edge)
 static void add_unread(GArray *edges, const SsWait *wait, SsThread *waiter)
 {
     SsDevice *device = wait->device;
-    if (!wait->unread || !wait->peek_request || !answers(device, wait->peek_flags)) {
+    if (!wait->unread || !wait->peek_request ||
+        !ss_backend_request_answered(device, wait->peek_request, wait->peek_flags)) {
         return;
     }
     SsThread *reader = reader_of(device);
@@ -71,7 +64,7 @@ static void add_unanswered(GArray *edges, SsThread *thread)
     }
     const SsExchange *exchange = ss_exchange_find(dispatch->device, dispatch->seq);
     if (exchange && exchange->request_ns && !exchange->reply_tries && !exchange->dispatched_ns &&
-        answers(dispatch->device, exchange->flags)) {
+        ss_backend_request_answered(dispatch->device, exchange->request, exchange->flags)) {
         add(edges, &(SsEdge){ .kind = SS_EDGE_UNANSWERED,
                               .from = dispatch->device,
                               .to = thread,

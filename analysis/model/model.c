@@ -321,6 +321,7 @@ static void finish_process(SsModel *model, SsProcess *process)
     for (guint i = 0; i < process->devices->len; i++) {
         SsDevice *device = g_ptr_array_index(process->devices, i);
         ss_exchange_settle(model, device, end - SS_STEP_NS, end);
+        ss_windows_settle(device);
         if (device->disconnect_ns && end >= device->disconnect_ns + SS_GRACE_NS) {
             ss_device_judge_disconnect(model, device, end);
         }

@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "analysis/model/types.h"
+#include "analysis/model/window.h"
 
 typedef enum SsNoticeKind {
     SS_NOTICE_REPLY,        /* exchange: a reply was sent (ret 0) */
@@ -49,6 +49,7 @@ struct SsModel {
     SsWaitKind waits[SS_MAX_REQUEST]; /* by VhostUserRequest; 0: any other */
     SsSpan reads;
     guint64 waits_in_commit, waits_in_phase; /* begun inside a commit; start, stop, reset */
+    guint64 windows[SS_WINDOW_N_CLASSES];    /* begun while the back-end could send requests */
     guint64 events;
     gint64 begin_ns; /* 0: no event yet */
     gint64 end_ns;

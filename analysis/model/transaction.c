@@ -131,6 +131,23 @@ static void count_inside(SsModel *model, const SsWait *wait)
     model->waits_in_phase += phase;
 }
 
+/* What was answered of the requests inside of which it waits, and what is waited for while one
+ * of them is not. */
+static void look_inside(SsWait *wait)
+{
+    for (guint i = 0; i < wait->n_contexts; i++) {
+        SsContext *context = &wait->contexts[i];
+        SsExchange *exchange = ss_exchange_find(context->device, context->seq);
+        if (exchange && context->kind == SS_CONTEXT_DISPATCH) {
+            context->deferred = exchange->replies > 0;
+        } else if (exchange && exchange->early_commit_ns && !exchange->reply_tries &&
+                   context->kind == SS_CONTEXT_COMMIT) {
+            exchange->early_wait_ns = wait->begin_ns;
+            exchange->early_wait = wait->device == context->device ? wait->request : 0;
+        }
+    }
+}
+
 static void wait_begin(SsModel *model, SsThread *thread, const SsWait *begun)
 {
     SsWait *wait = &thread->wait;
@@ -144,8 +161,12 @@ static void wait_begin(SsModel *model, SsThread *thread, const SsWait *begun)
         wait->n_contexts = thread->n_contexts;
         memcpy(wait->contexts, thread->contexts, sizeof(SsContext) * thread->n_contexts);
     }
+    look_inside(wait);
     thread->waiting = true;
     count_inside(model, wait);
+    if (wait->begin_seen && ss_windows_wait_begins(wait)) {
+        model->windows[ss_window_class(wait)]++;
+    }
     ss_device_step(device, SS_STEP_WAIT_BEGIN, ns, &(SsStep){ .seq = seq, .request = request });
 }
 
@@ -228,6 +249,10 @@ static void wait_lasts(SsModel *model, SsProcess *process, SsThread *thread, con
     wait->peek_request = u->vhost_user_reply_wait_lasts.peek_request;
     wait->peek_flags = u->vhost_user_reply_wait_lasts.peek_flags;
     wait->peek_size = u->vhost_user_reply_wait_lasts.peek_size;
+    if (!wait->peek_ns && device->features_known && wait->unread &&
+        ss_backend_request_answered(device, wait->peek_request, wait->peek_flags)) {
+        wait->peek_ns = event->ns;
+    }
     ss_device_step(device, SS_STEP_WAIT_LASTS, event->ns,
                    &(SsStep){ .seq = seq,
                               .request = request,
@@ -257,6 +282,7 @@ static void wait_ended(SsModel *model, SsProcess *process, SsThread *thread, con
     wait->unread_at_end = u->vhost_user_reply_read.unread;
     ss_span_add(&model->waits[kind_of(request)].span, wait->end_ns - wait->begin_ns);
     ss_span_add(&device->waits[kind_of(request)].span, wait->end_ns - wait->begin_ns);
+    ss_windows_wait_ends(wait);
     ss_model_tell(model, &(SsNotice){ .kind = SS_NOTICE_WAIT_ENDED,
                                       .ns = event->ns,
                                       .since_ns = wait->begin_ns,

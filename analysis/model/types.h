@@ -31,6 +31,7 @@ typedef struct SsProcess SsProcess;
 typedef struct SsDevice SsDevice;
 typedef struct SsMapping SsMapping;
 typedef struct SsThread SsThread;
+typedef struct SsWindows SsWindows;
 
 typedef struct SsLoss {
     gint64 begin_ns;
@@ -133,7 +134,7 @@ typedef struct SsExchange {
     guint32 flags;
     gint32 tid; /* thread that dispatches it */
     guint32 shmid;
-    guint64 shm_offset, len;
+    guint64 shm_offset, len, fd_offset;
     bool has_range;
     guint64 map_flags;              /* of SHMEM_MAP */
     guint added, removed, unmapped; /* mappings; unmapped: removed because it asked so */
@@ -146,6 +147,8 @@ typedef struct SsExchange {
     guint64 value;
     gint32 dispatch_ret;
     gint64 early_commit_ns;             /* a commit began before the reply */
+    gint64 early_wait_ns;               /* and waited for a back-end in it */
+    guint32 early_wait;                 /* for the reply of this one to this request; 0: none */
     bool settled;                       /* the checks have seen its end */
     SsDescriptor *fds[SS_EXCHANGE_FDS]; /* weak; still open ones that came or were made in it */
 } SsExchange;
@@ -183,6 +186,7 @@ struct SsDevice {
     bool gone;       /* vhost_dev cleaned up */
     bool unrealized; /* the VirtIODevice ended */
     bool late;       /* was there before the recording began */
+    bool told;       /* told of itself since its channel was opened, or before that was seen */
     bool absorbed;   /* turned out to be another one, which has its records now */
     gint64 birth_ns;
     SsChannelState main_channel, backend_channel;
@@ -200,6 +204,7 @@ struct SsDevice {
     SsWaitKind waits[SS_MAX_REQUEST]; /* by VhostUserRequest; 0: any other */
     guint live_mappings;              /* added and not removed */
     SsTable table;
+    SsWindows *windows; /* owned; NULL until there are some */
 };
 
 typedef enum SsDescriptorRole {
@@ -261,7 +266,8 @@ typedef struct SsContext {
     guint64 seq;      /* exchange dispatched, or that caused the commit; 0 none */
     guint32 request;
     gint64 begin_ns;
-    bool deferred; /* of a commit: its cause had been answered before */
+    bool deferred; /* of a commit: its cause had been answered before; of a dispatch inside of
+                    * which the front-end waits: its request had been, when the wait began */
 } SsContext;
 
 #define SS_MAX_CONTEXTS 12
@@ -280,6 +286,7 @@ typedef struct SsWait {
     guint32 unread, peek_request, peek_flags, peek_size;
     guint32 unread_before; /* in the back-end channel, as the request was about to be sent */
     guint32 unread_at_end;
+    gint64 peek_ns; /* when it was first told that a request lies there that is to be answered */
     gint32 ret;
     guint n_contexts;
     SsContext contexts[SS_MAX_CONTEXTS]; /* outermost first */

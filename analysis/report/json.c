@@ -208,6 +208,7 @@ static void add_finding(JsonBuilder *json, const SsReport *report, const SsFindi
         json_builder_end_object(json);
     }
     json_builder_end_array(json);
+    ss_json_hazard(json, finding->hazard);
     ss_json_order(json, "order", finding->order);
     add_place(json, finding);
     add_about(json, finding);
@@ -301,10 +302,7 @@ char *ss_report_json(const SsReport *report)
     }
     json_builder_end_array(json);
     add_undecided(json, report->checks->undecided);
-    ss_json_begin_object(json, "worth");
-    ss_json_int(json, "waits_in_commit", model->waits_in_commit);
-    ss_json_int(json, "waits_in_phase", model->waits_in_phase);
-    json_builder_end_object(json);
+    ss_json_worth(json, report);
     return text_of(json);
 }
 

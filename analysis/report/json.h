@@ -30,5 +30,9 @@ void ss_json_mappings(JsonBuilder *json, const SsReport *report, guint limit);
 void ss_json_descriptors(JsonBuilder *json, const SsReport *report, guint limit);
 void ss_json_open_waits(JsonBuilder *json, const SsReport *report, guint limit);
 
+/* json-worth.c: "hazard" of a finding or null, and "worth" of the report. */
+void ss_json_hazard(JsonBuilder *json, const SsHazard *hazard);
+void ss_json_worth(JsonBuilder *json, const SsReport *report);
+
 /* json-order.c: null without an order. */
 void ss_json_order(JsonBuilder *json, const char *name, const SsOrder *order);

@@ -50,6 +50,17 @@ guint64 ss_figure_value(const SsCounts *counts, const SsFigure *figure);
 /* NULL when there is none. */
 const SsFigure *ss_figure_find(const char *name);
 
+/* worth.c */
+/* "deferred commit", by class. */
+extern const char *const ss_window_names[SS_WINDOW_N_CLASSES];
+/* How many checks there are, and how many of them could decide. */
+guint ss_checks_count(void);
+guint ss_checks_decided(const SsChecks *checks);
+/* Whether what opens windows was recorded. */
+bool ss_windows_recorded(const SsModel *model);
+/* Hazards of the device that are none: its back-end was proven to serve both channels. */
+guint ss_hazards_withdrawn(const SsDevice *device);
+
 typedef enum SsListing {
     SS_LISTING_MAPPINGS,
     SS_LISTING_FDS,

@@ -6,23 +6,12 @@
  */
 #include "analysis/report/layout.h"
 #include "analysis/report/names.h"
-#include "analysis/report/report.h"
+#include "analysis/report/text-parts.h"
 
-#define LABEL 12
+#define LABEL SS_LABEL
 /* Columns of a witness: time, QEMU, back-end. */
 #define TIME_COLUMNS 14
 #define QEMU_COLUMNS 32
-
-#define MAX_NAME_COLUMNS 24
-/* With "device " a line of its own, when it has to be. */
-#define MAX_DEVICE_COLUMNS (SS_COLUMNS - 4 - 7)
-
-static void bold(const SsReport *report, GString *out, const char *code)
-{
-    if (report->colour) {
-        g_string_append(out, code);
-    }
-}
 
 static char *figure_text(const SsReport *report, const SsCounts *counts, const char *name)
 {
@@ -281,63 +270,10 @@ static void add_witness(GString *out, const SsFinding *finding)
     }
 }
 
-/* A part of the heading goes to the next line when it does not fit into this one. */
-static void add_part(GString *out, guint *at, const char *text)
-{
-    guint width = ss_text_width(text);
-    if (*at + 3 + width > SS_COLUMNS) {
-        g_string_append_printf(out, "\n    %s", text);
-        *at = 4 + width;
-    } else {
-        g_string_append_printf(out, "   %s", text);
-        *at += 3 + width;
-    }
-}
-
-static char *short_name(const char *name, guint columns)
-{
-    GString *text = g_string_new(NULL);
-    ss_text_cell(text, name, columns, false);
-    return g_string_free(text, FALSE);
-}
-
-static void add_heading(const SsReport *report, GString *out, const SsFinding *finding)
-{
-    const char *certainty = ss_certainty_name(finding->certainty);
-    guint at = ss_text_width(finding->title) + 1 + ss_text_width(certainty);
-    bold(report, out, finding->certainty >= SS_SUSPECTED ? "\033[1;31m" : "\033[1m");
-    g_string_append_printf(out, "%s %s", finding->title, certainty);
-    bold(report, out, "\033[0m");
-    if (finding->has_process) {
-        g_autofree char *vm = short_name(finding->vm, MAX_NAME_COLUMNS);
-        g_autofree char *name = short_name(finding->process_name, MAX_NAME_COLUMNS);
-        g_autofree char *process = ss_process_text(vm, name, finding->pid);
-        add_part(out, &at, process);
-    }
-    if (finding->has_device) {
-        g_autofree char *full =
-            ss_device_text(finding->device_id, finding->chardev, finding->dev, finding->vdev);
-        g_autofree char *name = short_name(full, MAX_DEVICE_COLUMNS);
-        g_autofree char *device = g_strdup_printf("device %s", name);
-        add_part(out, &at, device);
-    }
-    if (finding->duration_ns) {
-        bool stuck = g_str_equal(finding->id, ss_check_reply_commit_deadlock.id);
-        g_autofree char *length = ss_duration_text(finding->duration_ns);
-        g_autofree char *duration = g_strdup_printf("%s %s", stuck ? "stuck for" : "for", length);
-        add_part(out, &at, duration);
-    }
-    if (finding->count > 1) {
-        g_autofree char *count = g_strdup_printf("%" G_GUINT64_FORMAT " times", finding->count);
-        add_part(out, &at, count);
-    }
-    g_string_append_c(out, '\n');
-}
-
 static void add_finding(const SsReport *report, GString *out, const SsFinding *finding)
 {
     g_string_append_c(out, '\n');
-    add_heading(report, out, finding);
+    ss_text_heading(report, out, finding, NULL);
     g_string_append(out, "  ");
     ss_text_wrap(out, 2, 2, finding->summary);
     guint who = 0;
@@ -374,60 +310,6 @@ static void add_finding(const SsReport *report, GString *out, const SsFinding *f
     ss_text_labelled(out, 8, "more", more);
 }
 
-static guint count_decided(const SsChecks *checks)
-{
-    guint decided = 0;
-    for (const SsCheck *const *check = ss_all_checks; *check; check++) {
-        bool whole = true;
-        for (guint i = 0; i < checks->undecided->len; i++) {
-            const SsUndecided *undecided = g_ptr_array_index(checks->undecided, i);
-            whole &= undecided->partial || undecided->check != (*check)->id;
-        }
-        decided += whole;
-    }
-    return decided;
-}
-
-static guint count_checks(void)
-{
-    guint checks = 0;
-    while (ss_all_checks[checks]) {
-        checks++;
-    }
-    return checks;
-}
-
-static bool began_late(const SsModel *model)
-{
-    for (guint p = 0; p < model->processes->len; p++) {
-        const SsProcess *process = g_ptr_array_index(model->processes, p);
-        if (process->late_objects) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void add_worth(const SsReport *report, GString *out)
-{
-    const SsModel *model = report->model;
-    g_autofree char *decided = g_strdup_printf("%u of %u checks could decide",
-                                               count_decided(report->checks), count_checks());
-    ss_text_labelled(out, LABEL, "worth", decided);
-    static const SsEventId begin[] = { SS_EVENT_VHOST_USER_REPLY_WAIT, SS_N_EVENTS };
-    if (!ss_events_recorded(model, begin)) {
-        ss_text_labelled(out, LABEL, "", "waits for the back-end were not recorded");
-        return;
-    }
-    bool never = !model->waits_in_commit && !model->waits_in_phase && !began_late(model);
-    g_autofree char *commits =
-        g_strdup_printf("waits for the back-end inside a memory commit: %" G_GUINT64_FORMAT
-                        ", inside a start, stop or reset: %" G_GUINT64_FORMAT "%s",
-                        model->waits_in_commit, model->waits_in_phase,
-                        never ? "; the window of a deadlock never opened in this recording" : "");
-    ss_text_labelled(out, LABEL, "", commits);
-}
-
 char *ss_report_text(const SsReport *report)
 {
     const GPtrArray *findings = report->checks->findings;
@@ -438,24 +320,14 @@ char *ss_report_text(const SsReport *report)
     add_counts(report, out);
     for (guint i = 0; i < findings->len; i++) {
         const SsFinding *finding = g_ptr_array_index(findings, i);
-        if (finding->has_process) {
+        if (finding->hazard) {
+            ss_hazards_text(report, out, i);
+        } else if (finding->has_process) {
             add_finding(report, out, finding);
             shown++;
         }
     }
     g_string_append_c(out, '\n');
-    if (!shown) {
-        guint decided = count_decided(report->checks);
-        if (!decided) {
-            g_string_append(out, "Nothing can be said from this recording.\n");
-        } else if (decided < count_checks()) {
-            g_string_append_printf(out, "Nothing found by the %u check%s that could decide.\n",
-                                   decided, decided == 1 ? "" : "s");
-        } else {
-            g_string_append(out, "Nothing found.\n");
-        }
-    }
-    ss_undecided_text(out, report->checks->undecided);
-    add_worth(report, out);
+    ss_worth_text(report, out, shown > 0);
     return g_string_free(out, FALSE);
 }

@@ -1,0 +1,109 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * nested-wait: what did not happen here. The front-end waited for a reply on the main channel
+ * while the back-end could have sent one of the requests whose answer it waits for: had it, and
+ * did one thread of it serve both channels, neither would have gone on. One hazard for each
+ * kind of window and each kind of request that this back-end really sends.
+ */
+#include "analysis/checks/check.h"
+#include "analysis/checks/wait-text.h"
+#include "analysis/report/names.h"
+
+/* The wait stands in a request whose answer is owed: what the back-end waits for is that one,
+ * and other checks tell of it. */
+static bool owes(const SsWindow *window)
+{
+    SsContext chain[SS_MAX_CONTEXTS];
+    guint n = ss_wait_chain(&window->wait, chain);
+    for (guint i = 0; i < n; i++) {
+        const SsContext *context = &chain[i];
+        bool exchange = context->kind == SS_CONTEXT_COMMIT || context->kind == SS_CONTEXT_DISPATCH;
+        if (exchange && context->seq && !context->deferred &&
+            context->device == window->wait.device && context->seq == window->cause.seq &&
+            ss_backend_request_answered(context->device, window->cause.request,
+                                        window->cause.flags)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* It did happen, and is told as what it is. */
+static bool happened(const SsChecks *checks, const SsDevice *device, const SsOrder *order)
+{
+    g_autofree char *shape = order ? ss_order_shape(order) : NULL;
+    for (guint i = 0; shape && i < checks->findings->len; i++) {
+        const SsFinding *finding = g_ptr_array_index(checks->findings, i);
+        if (finding->order && finding->id == ss_check_reply_commit_deadlock.id &&
+            ss_order_device_at(finding->order, 0)->told_by == device) {
+            g_autofree char *other = ss_order_shape(finding->order);
+            if (g_str_equal(shape, other)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void judge(SsChecks *checks, const SsCheck *check, SsDevice *device, const SsWindow *window,
+                  guint kind)
+{
+    const SsSyncKind *sync = &device->windows->sync[kind];
+    g_autofree char *frontend = ss_frontend_request_text(window->wait.request);
+    g_autofree char *backend = ss_backend_request_text(sync->request);
+    g_autofree char *inside = ss_wait_window_text(&window->wait);
+    g_autofree char *place = g_strdup_printf("%s|%s|%s", frontend, inside, backend);
+    g_autoptr(SsOrder) order =
+        ss_order_of_wait(&window->wait, window->cause.seq ? &window->cause : NULL,
+                         &(SsExchange){ .request = sync->request });
+    if (happened(checks, device, order)) {
+        return;
+    }
+    SsFinding *finding = ss_checks_report(
+        checks, check, SS_HAZARD, device->process, device, window->first_ns, window->first_ns,
+        place,
+        g_strdup_printf(
+            "a synchronous %s of the back-end, while QEMU waits for the reply to %s%s%s", backend,
+            frontend, *inside ? " inside the " : "", inside));
+    if (!finding) {
+        return;
+    }
+    finding->last_ns = window->last_ns;
+    finding->count = window->before.opened;
+    finding->order = g_steal_pointer(&order);
+    ss_finding_set_hazard(finding, window->wait.request, sync->request, g_steal_pointer(&inside),
+                          window->before.opened, window->before.margin_ns[kind]);
+    if (!finding->condition) {
+        finding->condition = g_strdup("if one thread of the back-end serves both channels");
+    }
+}
+
+static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
+{
+    if (notice->kind != SS_NOTICE_PROCESS_ENDS) {
+        return;
+    }
+    for (guint d = 0; d < notice->process->devices->len; d++) {
+        SsDevice *device = g_ptr_array_index(notice->process->devices, d);
+        for (guint w = 0; device->windows && w < device->windows->kinds->len; w++) {
+            const SsWindow *window = g_ptr_array_index(device->windows->kinds, w);
+            for (guint s = 0; window->before.opened && s < device->windows->n_sync; s++) {
+                if (!owes(window)) {
+                    judge(checks, check, device, window, s);
+                }
+            }
+        }
+    }
+}
+
+const SsCheck ss_check_nested_wait = {
+    .id = "nested-wait",
+    .title = "NESTED WAIT",
+    .needs = SS_NEEDS(WAIT) | SS_NEEDS(FRONTEND_REQUEST) | SS_NEEDS(BACKEND_REQUEST) |
+             SS_NEEDS(REPLY) | SS_NEEDS(DISPATCH) | SS_NEEDS(TRANSACTION) | SS_NEEDS(CHANNEL) |
+             SS_NEEDS(DEVICE),
+    .rule = "no side may wait on one channel while it owes an answer on the other",
+    .remedy_for_good = "in the back-end: serve the front-end channel while a reply is awaited",
+    .notice = notice,
+};

@@ -1,0 +1,20 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What the files of the text renderer share among themselves. All append to `out`.
+ */
+#pragma once
+
+#include "analysis/report/report.h"
+
+/* Columns of the labels in the summary of a report. */
+#define SS_LABEL 12
+
+/* heading.c: `how_many` stands in the place of the count, unless it is NULL. */
+void ss_text_heading(const SsReport *report, GString *out, const SsFinding *finding,
+                     const char *how_many);
+/* hazards.c: the finding at the index, which is a hazard, with all others of its check and its
+ * device; nothing when one before it has shown them. */
+void ss_hazards_text(const SsReport *report, GString *out, guint index);
+/* worth.c: what "nothing found" is worth. */
+void ss_worth_text(const SsReport *report, GString *out, bool found);

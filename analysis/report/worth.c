@@ -1,0 +1,170 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What "nothing found" is worth: which checks could decide, in which situations the back-end
+ * could have sent a request and QEMU would not have read it, which of those never came about,
+ * and what proves that a hazard is none.
+ */
+#include "analysis/report/layout.h"
+#include "analysis/report/names.h"
+#include "analysis/report/text-parts.h"
+
+const char *const ss_window_names[SS_WINDOW_N_CLASSES] = {
+    [SS_WINDOW_DEFERRED_COMMIT] = "deferred commit",
+    [SS_WINDOW_EARLY_COMMIT] = "commit before its reply",
+    [SS_WINDOW_OTHER_COMMIT] = "other commit",
+    [SS_WINDOW_DISPATCH] = "dispatch",
+    [SS_WINDOW_START] = "start",
+    [SS_WINDOW_STOP] = "stop",
+    [SS_WINDOW_RESET] = "reset",
+    [SS_WINDOW_UNREALIZE] = "unplug",
+    [SS_WINDOW_ELSEWHERE] = "elsewhere",
+};
+
+guint ss_checks_count(void)
+{
+    guint checks = 0;
+    while (ss_all_checks[checks]) {
+        checks++;
+    }
+    return checks;
+}
+
+guint ss_checks_decided(const SsChecks *checks)
+{
+    guint decided = 0;
+    for (const SsCheck *const *check = ss_all_checks; *check; check++) {
+        bool whole = true;
+        for (guint i = 0; i < checks->undecided->len; i++) {
+            const SsUndecided *undecided = g_ptr_array_index(checks->undecided, i);
+            whole &= undecided->partial || undecided->check != (*check)->id;
+        }
+        decided += whole;
+    }
+    return decided;
+}
+
+bool ss_windows_recorded(const SsModel *model)
+{
+    static const SsEventId begin[] = { SS_EVENT_VHOST_USER_REQUEST,
+                                       SS_EVENT_VHOST_USER_DEVICE,
+                                       SS_EVENT_VHOST_USER_START,
+                                       SS_EVENT_VHOST_USER_STOP,
+                                       SS_EVENT_MEMORY_COMMIT_START,
+                                       SS_EVENT_MEMORY_COMMIT_END,
+                                       SS_EVENT_VHOST_USER_BACKEND_SHMEM,
+                                       SS_EVENT_VHOST_USER_BACKEND_REPLY,
+                                       SS_EVENT_VHOST_USER_BACKEND_DISPATCHED,
+                                       SS_N_EVENTS };
+    return ss_events_recorded(model, begin);
+}
+
+guint ss_hazards_withdrawn(const SsDevice *device)
+{
+    guint hazards = 0;
+    for (guint i = 0; device->windows && i < device->windows->kinds->len; i++) {
+        const SsWindow *window = g_ptr_array_index(device->windows->kinds, i);
+        hazards += window->withdrawn ? device->windows->n_sync : 0;
+    }
+    return hazards;
+}
+
+static void add_windows(const SsModel *model, GString *out)
+{
+    GString *opened = g_string_new(NULL), *never = g_string_new(NULL);
+    for (guint i = 0; i < SS_WINDOW_N_CLASSES; i++) {
+        GString *text = model->windows[i] ? opened : never;
+        g_string_append_printf(text, "%s%s", text->len ? ", " : "", ss_window_names[i]);
+        if (model->windows[i]) {
+            g_string_append_printf(text, " %" G_GUINT64_FORMAT, model->windows[i]);
+        }
+    }
+    if (!ss_windows_recorded(model)) {
+        ss_text_labelled(out, SS_LABEL, "windows", "what opens them was not recorded");
+    } else if (!opened->len) {
+        ss_text_labelled(out, SS_LABEL, "windows",
+                         "QEMU never waited for a back-end that could have sent a request");
+    } else {
+        g_autofree char *text = g_strdup_printf("QEMU waited for the back-end in: %s", opened->str);
+        g_autofree char *rest = g_strdup_printf("never in: %s", never->str);
+        ss_text_labelled(out, SS_LABEL, "windows", text);
+        if (never->len) {
+            ss_text_labelled(out, SS_LABEL, "", rest);
+        }
+    }
+    g_string_free(opened, TRUE);
+    g_string_free(never, TRUE);
+}
+
+static void add_withdrawn(const SsReport *report, const SsDevice *device, GString *out)
+{
+    const SsDisproof *proof = &device->windows->disproof;
+    guint hazards = ss_hazards_withdrawn(device);
+    g_autofree char *name = ss_device_text(device->id, device->chardev, device->dev, device->vdev);
+    g_autofree char *frontend = ss_frontend_request_text(proof->frontend_request);
+    g_autofree char *backend = ss_backend_request_text(proof->backend_request);
+    g_autofree char *at = ss_duration_text(proof->answered_ns - report->model->begin_ns);
+    g_autofree char *text = g_strdup_printf(
+        "%u hazard%s of device %s: its back-end serves both channels at once. %s #%" G_GUINT64_FORMAT
+        " %s, and %s #%" G_GUINT64_FORMAT " was answered meanwhile (%s after the begin)",
+        hazards, hazards == 1 ? "" : "s", name, backend, proof->backend_seq,
+        proof->read ? "waited for its reply" : "lay unread", frontend, proof->frontend_seq, at);
+    ss_text_labelled(out, SS_LABEL, "withdrawn", text);
+}
+
+static void add_devices(const SsReport *report, GString *out)
+{
+    const SsModel *model = report->model;
+    bool asked = false, windows = false;
+    for (guint p = 0; p < model->processes->len; p++) {
+        const SsProcess *process = g_ptr_array_index(model->processes, p);
+        for (guint d = 0; d < process->devices->len; d++) {
+            const SsDevice *device = g_ptr_array_index(process->devices, d);
+            asked |= device->windows && device->windows->n_sync;
+            windows |= device->windows && device->windows->kinds->len;
+            if (ss_hazards_withdrawn(device)) {
+                add_withdrawn(report, device, out);
+            }
+        }
+    }
+    if (windows && !asked) {
+        ss_text_labelled(out, SS_LABEL, "",
+                         "no back-end sent a request whose reply it asked for: no hazard is known");
+    }
+}
+
+static void add_verdict(const SsReport *report, GString *out)
+{
+    guint decided = ss_checks_decided(report->checks);
+    guint hazards = 0;
+    for (guint i = 0; i < report->checks->findings->len; i++) {
+        const SsFinding *finding = g_ptr_array_index(report->checks->findings, i);
+        hazards += finding->certainty == SS_HAZARD;
+    }
+    if (!decided) {
+        g_string_append(out, "Nothing can be said from this recording.\n");
+        return;
+    }
+    g_string_append(out, "Nothing found");
+    if (hazards) {
+        g_string_append_printf(out, " but %u hazard%s", hazards, hazards == 1 ? "" : "s");
+    }
+    if (decided < ss_checks_count()) {
+        g_string_append_printf(out, " by the %u check%s that could decide", decided,
+                               decided == 1 ? "" : "s");
+    }
+    g_string_append(out, ".\n");
+}
+
+void ss_worth_text(const SsReport *report, GString *out, bool found)
+{
+    if (!found) {
+        add_verdict(report, out);
+    }
+    ss_undecided_text(out, report->checks->undecided);
+    g_autofree char *decided = g_strdup_printf(
+        "%u of %u checks could decide", ss_checks_decided(report->checks), ss_checks_count());
+    ss_text_labelled(out, SS_LABEL, "worth", decided);
+    add_windows(report->model, out);
+    add_devices(report, out);
+}
