@@ -151,6 +151,9 @@ GPtrArray *ss_undecided(const SsModel *model, const char *name, guint32 needs, b
     GPtrArray *out = ss_undecided_new();
     guint64 late = 0;
     add_not_recorded(out, model, name, needs);
+    if (!model->events) {
+        add(out, name, false, g_strdup("there is no event in it"));
+    }
     add_lost(out, model, name);
     add_ragged(out, model, name);
     if (standing) {

@@ -187,6 +187,7 @@ SsStreams ss_streams_look(const GPtrArray *directories)
         g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
     SsStreams ret = { .until_cycles = G_MAXUINT64 };
     guint no_file = 0;
+    bool extract = false; /* only lttng-crash leaves a packet open; it takes all there is */
     for (guint i = 0; i < directories->len; i++) {
         look_at_directory(streams, g_ptr_array_index(directories, i));
         no_file += without_file(g_ptr_array_index(directories, i));
@@ -196,15 +197,14 @@ SsStreams ss_streams_look(const GPtrArray *directories)
     g_hash_table_iter_init(&iter, streams);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const Stream *stream = value;
-        ret.any = true;
-        if (stream->first_number > 0 && stream->begin > ret.from_cycles) {
-            ret.from_cycles = stream->begin;
-            ret.from_cpu = stream->cpu;
+        if (stream->first_number > 0) {
+            ret.from_cycles = MAX(ret.from_cycles, stream->begin);
         }
-        if ((!stream->open || stream->behind) && stream->end < ret.until_cycles) {
-            ret.until_cycles = stream->end;
-            ret.until_cpu = stream->cpu;
-        }
+        extract |= stream->open && !stream->behind;
+        ret.until_cycles = MIN(ret.until_cycles, stream->end);
+    }
+    if (extract) {
+        ret.until_cycles = G_MAXUINT64;
     }
     ret.missing = MAX(no_file, left_out(streams));
     return ret;

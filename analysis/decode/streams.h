@@ -13,12 +13,10 @@
 #include <stdbool.h>
 
 typedef struct SsStreams {
-    bool any; /* there was a stream to look at */
     /* Between these all streams tell, in cycles of the trace's clock. 0 and G_MAXUINT64 when
      * they tell from the beginning of the recording, and to its end. */
     guint64 from_cycles, until_cycles;
-    guint from_cpu, until_cpu; /* whose stream begins last, and ends first */
-    guint missing;             /* streams of which there is no file */
+    guint missing; /* streams of which there is no file */
 } SsStreams;
 
 /* `directories`: of char *, the pieces of one trace. */

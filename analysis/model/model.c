@@ -185,7 +185,10 @@ guint64 ss_model_lost_events(const SsModel *model, bool *uncounted)
 
 gint64 ss_model_reach(const SsModel *model, const SsProcess *process)
 {
-    return MAX(trace_at(model, process->trace)->end_ns, process->last_ns);
+    const SsTraceInfo *trace = trace_at(model, process->trace);
+    /* The silence of a stream that ended says nothing. */
+    gint64 end = trace->ragged_ns ? MIN(trace->end_ns, trace->ragged_ns) : trace->end_ns;
+    return MAX(end, process->last_ns);
 }
 
 bool ss_process_waits(const SsProcess *process, SsThread **ret_thread)

@@ -101,13 +101,9 @@ void ss_cut_free(SsFixture *fixture)
     g_free(fixture);
 }
 
-SsVerdict ss_cut_judge(const SsFixture *fixture, bool render)
+SsVerdict ss_verdict_of(const SsModel *model, const SsChecks *checks, bool render)
 {
-    g_autoptr(SsModel) model = ss_model_new();
-    g_autoptr(SsChecks) checks = ss_checks_new(model);
     SsVerdict verdict = { 0 };
-    ss_fixture_feed(fixture, model);
-    ss_checks_finish(checks);
     for (guint i = 0; i < checks->findings->len; i++) {
         const SsFinding *finding = g_ptr_array_index(checks->findings, i);
         guint64 bit = G_GUINT64_CONSTANT(1) << ss_check_index(finding->id);
@@ -117,14 +113,25 @@ SsVerdict ss_cut_judge(const SsFixture *fixture, bool render)
     }
     for (guint i = 0; i < checks->undecided->len; i++) {
         const SsUndecided *undecided = g_ptr_array_index(checks->undecided, i);
-        if (!undecided->partial) {
-            verdict.undecided |= G_GUINT64_CONSTANT(1) << ss_check_index(undecided->check);
-        }
+        guint64 bit = G_GUINT64_CONSTANT(1) << ss_check_index(undecided->check);
+        verdict.doubted |= bit;
+        verdict.undecided |= undecided->partial ? 0 : bit;
     }
     if (render) {
-        SsReport report = { .model = model, .checks = checks, .version = "test" };
+        SsReport report = { .model = (SsModel *)model,
+                            .checks = (SsChecks *)checks,
+                            .version = "test" };
         g_autofree char *text = ss_report_text(&report);
         verdict.clear = strstr(text, "\nNothing found.\n") != NULL;
     }
     return verdict;
+}
+
+SsVerdict ss_cut_judge(const SsFixture *fixture, bool render)
+{
+    g_autoptr(SsModel) model = ss_model_new();
+    g_autoptr(SsChecks) checks = ss_checks_new(model);
+    ss_fixture_feed(fixture, model);
+    ss_checks_finish(checks);
+    return ss_verdict_of(model, checks, render);
 }

@@ -14,7 +14,8 @@ typedef struct SsVerdict {
     guint64 alarms;    /* observed or suspected */
     guint64 observed;  /* of those, proven */
     guint64 found;     /* of any certainty */
-    guint64 undecided; /* said not to be decided, and not only of what was before */
+    guint64 undecided; /* said not to be decided, and not only in part */
+    guint64 doubted;   /* those, and what is said of a part */
     bool clear;        /* the text says "Nothing found." and means every check */
 } SsVerdict;
 
@@ -38,5 +39,7 @@ char *ss_verdict_text(guint64 set);
  * ss_cut_free(). */
 SsFixture *ss_cut_new(const SsFixture *whole, const SsCut *cut);
 void ss_cut_free(SsFixture *fixture);
+/* What the checks say, after ss_checks_finish(). */
+SsVerdict ss_verdict_of(const SsModel *model, const SsChecks *checks, bool render);
 /* What is found in it. With `render`, the text is made too, and `clear` is known. */
 SsVerdict ss_cut_judge(const SsFixture *fixture, bool render);

@@ -119,11 +119,9 @@ static void ended_early(Tally *tally, const SsFixture *whole, guint64 allowed)
         gint64 at_once = k ? time_of(whole, k - 1) : time_of(whole, 0) - 1;
         gint64 reaches[] = { at_once, MAX(at_once, time_of(whole, k) - 1) };
         for (guint i = 0; i < G_N_ELEMENTS(reaches) * 2; i++) {
-            must_not_alarm(tally, whole, allowed, i % 2 ? "ended early, end known" : "ended early",
-                           &(SsCut){ .from = k,
-                                     .to = n,
-                                     .reach_ns = reaches[i / 2],
-                                     .run_known = i % 2 });
+            must_not_alarm(
+                tally, whole, allowed, i % 2 ? "ended early, end known" : "ended early",
+                &(SsCut){ .from = k, .to = n, .reach_ns = reaches[i / 2], .run_known = i % 2 });
             tally->ends++;
         }
     }
