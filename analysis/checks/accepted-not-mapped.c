@@ -48,14 +48,17 @@ static void report(SsChecks *checks, const SsCheck *check, const SsNotice *notic
     g_autofree char *request = ss_backend_request_text(exchange->request);
     g_autofree char *range = ss_about_text(&about);
     g_autofree char *place = g_strdup_printf("%u|%s|%s", exchange->request, what, exchange->reason);
+    /* Its removal may be among what was lost since it was last told of. */
+    gint64 from_ns = mapping ? MIN(mapping->told_ns, exchange->request_ns) : exchange->request_ns;
     SsFinding *finding = ss_checks_report(
-        checks, check, SS_OBSERVED, notice->process, notice->device, exchange->request_ns,
+        checks, check, SS_OBSERVED, notice->process, notice->device, from_ns,
         exchange->dispatched_ns, place,
         g_strdup_printf("%s #%" G_GUINT64_FORMAT " (%s) %s", request, exchange->seq, range, what));
     ss_finding_add_about(checks->last, &about);
     if (!finding) {
         return;
     }
+    finding->first_ns = exchange->request_ns;
     ss_finding_set_place(finding, map ? SS_PLACE_MAP : SS_PLACE_UNMAP, exchange->reason);
     ss_finding_state(finding, "back-end",
                      map ? g_strdup("takes the range for mapped, and the guest finds nothing there")

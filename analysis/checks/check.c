@@ -15,11 +15,17 @@ const SsCheck *const ss_all_checks[] = {
     &ss_check_stale_mapping,
     &ss_check_missing_reply,
     &ss_check_double_reply,
+    &ss_check_commit_without_begin,
+    &ss_check_transaction_left_open,
     &ss_check_died_in_request,
     &ss_check_accepted_not_mapped,
     &ss_check_refused_but_mapped,
     &ss_check_readonly_writable,
     &ss_check_memory_table_failed,
+    &ss_check_unsolicited_reply,
+    &ss_check_overlap,
+    &ss_check_out_of_range,
+    &ss_check_unmap_unknown,
     NULL,
 };
 

@@ -39,6 +39,12 @@ extern const SsCheck ss_check_accepted_not_mapped;
 extern const SsCheck ss_check_memory_table_failed;
 extern const SsCheck ss_check_readonly_writable;
 extern const SsCheck ss_check_refused_but_mapped;
+extern const SsCheck ss_check_unsolicited_reply;
+extern const SsCheck ss_check_overlap;
+extern const SsCheck ss_check_out_of_range;
+extern const SsCheck ss_check_unmap_unknown;
+extern const SsCheck ss_check_commit_without_begin;
+extern const SsCheck ss_check_transaction_left_open;
 
 struct SsChecks {
     SsModel *model;       /* weak */

@@ -54,16 +54,21 @@ static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, Ss
     g_autofree char *place = g_strdup_printf("%u", exchange->request);
     /* A listener that had nothing to tell the back-end waited for nothing. */
     SsCertainty certainty = exchange->early_wait_ns ? SS_OBSERVED : SS_HAZARD;
-    SsFinding *finding =
-        ss_checks_report(checks, check, certainty, process, device, exchange->request_ns,
-                         MAX(exchange->early_commit_ns, exchange->early_wait_ns), place,
-                         g_strdup_printf("the memory commit of %s #%" G_GUINT64_FORMAT
-                                         " ran before its reply was sent",
-                                         request, exchange->seq));
+    bool negotiated = device->features_known || exchange->replies;
+    SsFinding *finding = ss_checks_report(
+        checks, check, negotiated ? certainty : SS_UNKNOWN, process, device, exchange->request_ns,
+        MAX(exchange->early_commit_ns, exchange->early_wait_ns), place,
+        g_strdup_printf("the memory commit of %s #%" G_GUINT64_FORMAT
+                        " ran before its reply was sent",
+                        request, exchange->seq));
     if (!finding) {
         return;
     }
     finding->order = order_of(device, exchange);
+    if (!negotiated && !finding->condition) {
+        finding->condition =
+            g_strdup("whether REPLY_ACK was negotiated: the recording began too late");
+    }
     if (certainty == SS_HAZARD && !finding->condition) {
         finding->condition =
             g_strdup("if the device were started, the mapping the guest's to write, "

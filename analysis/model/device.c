@@ -27,6 +27,7 @@ void ss_device_free(SsDevice *device)
     g_free(device->id);
     g_free(device->chardev);
     g_array_unref(device->regions);
+    g_clear_pointer(&device->places, g_tree_unref);
     ss_counts_clear(&device->counts);
     ss_windows_free(device->windows);
     g_free(device);
@@ -64,6 +65,9 @@ static void repoint(GHashTable *mappings, SsDevice *from, SsDevice *to)
         SsMapping *mapping = value;
         if (mapping->device == from) {
             mapping->device = to;
+            if (mapping->placed) {
+                ss_place_enter(mapping, mapping->place.since_ns);
+            }
         }
     }
 }

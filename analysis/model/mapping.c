@@ -9,6 +9,7 @@
 
 void ss_mapping_free(SsMapping *mapping)
 {
+    ss_place_leave(mapping);
     g_free(mapping);
 }
 
@@ -139,6 +140,7 @@ static void enter(SsMapping *mapping, gint64 ns)
 {
     if (!mapping->in_region) {
         mapping->in_region = true;
+        ss_place_enter(mapping, ns);
         if (mapping->device) {
             mapping->device->live_mappings++;
         }
@@ -203,6 +205,7 @@ static void removed(SsModel *model, SsProcess *process, const SsEvent *event)
     mapping->removed_ns = event->ns;
     if (mapping->in_region) {
         mapping->in_region = false;
+        ss_place_leave(mapping);
         if (mapping->device && mapping->device->live_mappings) {
             mapping->device->live_mappings--;
         }
@@ -241,6 +244,7 @@ static void finalized(SsModel *model, SsProcess *process, const SsEvent *event)
     ss_device_step(mapping->device, SS_STEP_MAPPING_FINALIZED, event->ns, &step);
     if (mapping->in_region) {
         mapping->in_region = false;
+        ss_place_leave(mapping);
         if (mapping->device && mapping->device->live_mappings) {
             mapping->device->live_mappings--;
         }

@@ -297,6 +297,8 @@ void ss_model_event(SsModel *model, const SsEvent *event)
     }
     ss_effect_event(model, process, thread, event);
     ss_table_event(model, process, event);
+    ss_place_event(model, process, thread, event);
+    ss_depth_event(model, process, thread, event);
 }
 
 /* What had become of it when the recording ended. One that ended later was alive then; but two
@@ -330,6 +332,7 @@ static void finish_process(SsModel *model, SsProcess *process)
         }
     }
     ss_table_finish(model, process, end);
+    ss_depth_finish(model, process, end);
     ss_model_tell(model,
                   &(SsNotice){ .kind = SS_NOTICE_PROCESS_ENDS, .ns = end, .process = process });
 }

@@ -11,6 +11,8 @@
 
 typedef enum SsNoticeKind {
     SS_NOTICE_REPLY,        /* exchange: a reply was sent (ret 0) */
+    SS_NOTICE_STRAY_REPLY,  /* device: a reply was sent before any request was read */
+    SS_NOTICE_REFUSED,      /* exchange, of which nothing but that may be known */
     SS_NOTICE_SETTLED,      /* exchange: nothing of it comes any more */
     SS_NOTICE_MAPPED,       /* exchange: its mapping entered the region */
     SS_NOTICE_WAIT_ENDED,   /* wait, thread */
@@ -20,6 +22,8 @@ typedef enum SsNoticeKind {
     SS_NOTICE_DISCONNECTED, /* device: its channel closed at since_ns, cleanup had its time */
     SS_NOTICE_TABLE_FAILED, /* device: an update of its memory table failed; stale since_ns */
     SS_NOTICE_TABLE_TOLD,   /* device: stale since_ns, and no more, or nothing more is known */
+    SS_NOTICE_UNBEGUN,      /* thread, device, exchange (may be NULL): a commit had no begin */
+    SS_NOTICE_LEFT_OPEN,    /* process->transactions: what was left open ended, or never did */
     SS_NOTICE_PROCESS_ENDS, /* no event of the process follows in this trace */
 } SsNoticeKind;
 
@@ -34,6 +38,7 @@ typedef struct SsNotice {
     SsWait *wait;
     const SsMapping *mapping;
     guint64 mappings;
+    bool fatal; /* UNBEGUN: QEMU says so itself, and ends */
 } SsNotice;
 
 typedef struct SsModel SsModel;

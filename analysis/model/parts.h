@@ -54,6 +54,16 @@ SsMapping *ss_mapping_born(SsModel *model, SsProcess *process, SsThread *thread,
 void ss_mapping_commit_ended(SsModel *model, SsProcess *process, gint64 ns);
 void ss_mapping_forget(SsProcess *process, SsMapping *mapping);
 
+/* place.c */
+void ss_place_enter(SsMapping *mapping, gint64 ns);
+void ss_place_leave(SsMapping *mapping);
+/* After everybody else has seen the event. */
+void ss_place_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event);
+
+/* depth.c */
+void ss_depth_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event);
+void ss_depth_finish(SsModel *model, SsProcess *process, gint64 ns);
+
 /* descriptor.c */
 SsDescriptor *ss_descriptor_open(SsModel *model, SsProcess *process, gint32 number, gint64 ns);
 void ss_descriptor_close(SsModel *model, SsDescriptor *descriptor, gint64 ns, gint32 ret);

@@ -24,6 +24,8 @@
 #define SS_REQUEST_SHMEM_UNMAP 10
 #define SS_MAP_WRITABLE G_GUINT64_CONSTANT(1)
 #define SS_REMOVAL_UNMAP "unmap"
+/* What memory_commit_start tells instead of a depth when there was no begin. */
+#define SS_DEPTH_UNBEGUN G_MAXUINT32
 #define SS_HEADER_NEED_REPLY (1u << 3)
 #define SS_PROTOCOL_REPLY_ACK (G_GUINT64_CONSTANT(1) << 3)
 
@@ -127,6 +129,23 @@ typedef struct SsStep {
 
 typedef struct SsDescriptor SsDescriptor;
 
+/* What the protocol has against the place that a SHMEM request names, by the mappings that
+ * were known as it came. */
+typedef enum SsPlaceFault {
+    SS_PLACE_FINE,
+    SS_PLACE_OVERLAP,   /* MAP: some of it is mapped */
+    SS_PLACE_NOT_WHOLE, /* UNMAP: what is mapped there is not exactly the range */
+    SS_PLACE_EMPTY,     /* UNMAP: nothing is known to be mapped there */
+} SsPlaceFault;
+
+/* A part of a region, and since when it is known to be mapped. */
+typedef struct SsPlace {
+    guint32 shmid;
+    guint64 offset, len;
+    guint64 seq; /* exchange that mapped it, 0 when not known */
+    gint64 since_ns;
+} SsPlace;
+
 /* A request of the back-end and what became of it. */
 typedef struct SsExchange {
     guint64 seq; /* 0: this place of the ring is free */
@@ -139,6 +158,11 @@ typedef struct SsExchange {
     guint64 map_flags;              /* of SHMEM_MAP */
     guint added, removed, unmapped; /* mappings; unmapped: removed because it asked so */
     guint duplicated, finalized;    /* descriptors for mappings; mappings that were given up */
+    bool has_file;                  /* a descriptor came with it: size of its file */
+    guint64 file_size;
+    SsPlaceFault place_fault;
+    SsPlace there;    /* what is in the way; when place_fault is OVERLAP or NOT_WHOLE */
+    bool there_known; /* all mappings of the device were known as it came */
     bool refused;
     char reason[24];
     gint64 read_ns, request_ns, reply_ns, dispatched_ns;
@@ -205,6 +229,7 @@ struct SsDevice {
     guint live_mappings;              /* added and not removed */
     SsTable table;
     SsWindows *windows; /* owned; NULL until there are some */
+    GTree *places;      /* owned; SsMapping by their place, weak */
 };
 
 typedef enum SsDescriptorRole {
@@ -247,6 +272,8 @@ struct SsMapping {
     gint64 told_ns;           /* the last event that had it in its region */
     char reason[16];          /* why it was removed */
     bool in_region;           /* entered its region and did not leave it */
+    SsPlace place;            /* where it is kept in the list of places */
+    SsDevice *placed;         /* weak; in whose list, NULL: in none */
     SsDescriptor *descriptor; /* weak; NULL once closed */
 };
 
@@ -306,6 +333,21 @@ struct SsThread {
     gint64 reading_told_ns; /* another thread told that it lasts; 0 never */
 };
 
+/* The depth of QEMU's memory transactions: one for the whole process, under its lock. */
+typedef struct SsTransactions {
+    bool depth_known;      /* a dispatch or a commit told it */
+    guint32 depth;         /* after the last dispatch; 0 after a commit */
+    bool begin_seen;       /* some begin was told: none is missed from then on */
+    bool begun;            /* a begin was told, and no commit since */
+    gint64 commit_ns;      /* the last commit */
+    SsDevice *left_device; /* weak; whose dispatch left one open, NULL: none is known to be */
+    guint64 left_seq;
+    guint32 left_request, left_depth;
+    gint64 left_since_ns, left_ns; /* the request was read; its dispatch ended */
+    gint64 left_ended_ns;          /* a commit ended it after all; 0: none did */
+    bool left_before;              /* it may have been open before that dispatch */
+} SsTransactions;
+
 typedef enum SsProcessEnd {
     SS_END_UNKNOWN,
     SS_END_ALIVE,
@@ -336,6 +378,7 @@ struct SsProcess {
     SsDevice *deferred_device;          /* weak; dispatch that left a transaction open */
     guint64 deferred_seq;
     guint32 deferred_request;
+    SsTransactions transactions;
     GQueue disconnects;   /* weak SsDevice whose disconnect is not judged yet, oldest first */
     guint64 late_objects; /* things seen whose beginning was not */
     bool acted;           /* it told more than its state */

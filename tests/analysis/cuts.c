@@ -48,6 +48,8 @@ static BeyondReach beyond_reach[] = {
     { SS_EVENT_VIRTIO_SHMEM_MAPPING_REMOVED, "refused-but-mapped" },
     { SS_EVENT_VIRTIO_SHMEM_MAPPING_ADDED, "fd-leak" },
     { SS_EVENT_VHOST_USER_BACKEND_DISPATCHED, "died-in-request" },
+    { SS_EVENT_MEMORY_TRANSACTION_BEGIN, "commit-without-begin" },
+    { SS_EVENT_VIRTIO_SHMEM_MAPPING_ADDED, "unmap-unknown" },
     { SS_EVENT_VHOST_USER_REQUEST, "died-in-request" },
 };
 

@@ -10,6 +10,7 @@ import collections
 import fcntl
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -41,6 +42,10 @@ RUN_SCENARIO = os.path.join(TESTS, "harness", "run-scenario")
 SHMEM_MAP = 9
 SHMEM_UNMAP = 10
 ALARMS = ("observed", "suspected")
+# Refusals that are the back-end's fault by where its range lies, and the check that says so.
+OUTSIDE = {"overlap": "overlap", "no-mapping": "unmap-unknown", "not-whole": "unmap-unknown",
+           **dict.fromkeys(("out-of-range", "beyond-file", "zero-length", "unaligned",
+                            "bad-shmid", "no-region"), "out-of-range")}
 
 
 def interrupted(_number, _frame):
@@ -181,6 +186,23 @@ class IntegrationTest(unittest.TestCase):
     def assert_clean(self, report):
         self.assertEqual(report.alarms(), [], report.text)
         self.assertEqual(report.status, 0, report.text)
+
+    def assert_only_refused(self, report):
+        """Nothing is wrong but what the back-end asked for, and QEMU refused all of that."""
+        counted = collections.Counter()
+        for finding in report.alarms():
+            self.assertIn(finding["id"], set(OUTSIDE.values()), report.text)
+            self.assertEqual(finding["certainty"], "observed", report.text)
+            said = {entry["who"]: entry["text"] for entry in finding["statements"]}
+            self.assertIn("its fault", said["back-end"])
+            reason = re.fullmatch(r"refused it \(([a-z-]+)\), and changed nothing",
+                                  said["QEMU"]).group(1)
+            self.assertEqual(OUTSIDE[reason], finding["id"], report.text)
+            counted[reason] += finding["count"]
+        self.assertEqual(dict(counted), {reason: count for reason, count
+                                         in report.counts["refusals"].items()
+                                         if reason in OUTSIDE}, report.text)
+        self.assertEqual(report.status, 1 if counted else 0, report.text)
 
     def assert_nothing_left(self, run, mapped):
         """By /proc: MAPPED mappings were there at the point "mapped", none at "after"."""
