@@ -18,6 +18,12 @@ built_sanitized_qemu() {
     qemu_sanitized=$("$root/scripts/build-qemu" --sanitize "$@") || exit 1
 }
 
+# built_zoo_qemu [OPTION...]: sets qemu_zoo to the one with the bugs of tests/zoo/qemu.
+qemu_zoo=
+built_zoo_qemu() {
+    qemu_zoo=$("$root/scripts/build-qemu" --zoo "$@") || exit 1
+}
+
 # lock_build NAME: one at a time works in build/NAME; the lock ends with this script.
 lock_build() {
     local fd
@@ -34,7 +40,7 @@ lock_build() {
 configure_build() {
     local directory=$build_root/$1 compiler=$2
     shift 2
-    set -- "$@" -Dqemu_prefix="$qemu" -Dqemu_sanitized="$qemu_sanitized"
+    set -- "$@" -Dqemu_prefix="$qemu" -Dqemu_sanitized="$qemu_sanitized" -Dqemu_zoo="$qemu_zoo"
     if [ -f "$directory/build.ninja" ] &&
         meson configure "$directory" "$@" &&
         ninja -C "$directory" build.ninja; then

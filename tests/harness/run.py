@@ -206,6 +206,18 @@ class Run:
         wait_until(lambda: evidence.unread_request(self.qemu.pid, self.backend.pid),
                    START_TIMEOUT_S, "a request to lie unread in QEMU's socket",
                    [self.qemu, self.backend])
+        question = self.await_silence()
+        unread = evidence.unread_request(self.qemu.pid, self.backend.pid)
+        if not unread:
+            raise HarnessError("The hang ended by itself: the unread request was read")
+        self.witness["hang"]["unread"] = unread
+        return question
+
+    def await_silence(self):
+        """Until the monitor has not answered for long, while both processes live.
+
+        Returns the number of the question it owes the answer to.
+        """
         question = self.monitor.ask("query-status")
         try:
             self.monitor.answer(question, SILENCE_S)
@@ -216,11 +228,8 @@ class Run:
         # The hang has to last: neither process may end in this time.
         if self.qemu.ended(HANG_S) or self.backend.ended():
             raise HarnessError(f"The hang ended by itself\n{self.qemu.diagnosis()}")
-        unread = evidence.unread_request(self.qemu.pid, self.backend.pid)
-        if not unread:
-            raise HarnessError("The hang ended by itself: the unread request was read")
         self.witness["hang"] = {"monitor_silent_s": SILENCE_S, "held_s": HANG_S,
-                                "unread": unread, "t_ns": time.monotonic_ns()}
+                                "t_ns": time.monotonic_ns()}
         return question
 
     def note_stack(self):

@@ -234,6 +234,16 @@ class BuildTest(unittest.TestCase):
         # The providers' file is spared, and no other.
         self.assertEqual(sanitized[1:], [f'{compiled} -fno-sanitize=all', compiled])
 
+    def test_zoo(self):
+        """The bugs lie on top of the series, in an entry of their own: here they do not fit."""
+        self.assert_refused(self.build('--zoo'), 'Cannot apply patch: .*/tests/zoo/qemu/0001-')
+        self.assert_clean()
+        plain, _ = self.built()
+        told = self.build('--print-path', '--zoo')
+        self.assertEqual((told.returncode, told.stdout), (1, ''))
+        self.assertIn('Not built yet', told.stderr)
+        self.assertNotIn(plain, told.stderr)
+
     def test_each_input_makes_another_entry(self):
         entries = [self.built()[0]]
         self.patch('0001-a.patch', 'Add an event', 'first(void) ""', 'second(void) ""')

@@ -41,7 +41,8 @@ class ScriptsTest(unittest.TestCase):
                 (('--entry',), 'option --entry needs a value'),
                 (('--suite',), 'option --suite needs a value'),
                 (('--debian',), 'option --debian needs a value'),
-                (('--debian', '11'), '--debian is 12 or 13, not "11"')):
+                (('--debian', '11'), '--debian is 12 or 13, not "11"'),
+                (('integration', 'menagerie'), 'there is no suite "menagerie"')):
             with self.subTest(arguments):
                 done = run('check', *arguments)
                 self.assertEqual((done.returncode, done.stdout), (2, ''))

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Second witnesses: each compares the tool's account with one that is not the trace.
+
+A witness takes a zoo.Case and yields (what, the tool's value, the other's value).
+"""
+
+import re
+import signal
+
+import common
+from harness import evidence
+
+REPLY_SIZE = 12 + 8  # header and value
+
+
+def _fds(case):
+    return sorted((entry["fd"], entry["ino"]) for entry in case.report.json["descriptors"])
+
+
+def _maps(case):
+    """(inode, offset in the file, length) of the ranges the tool says are mapped."""
+    return sorted((entry["ino"], entry["fd_offset"], entry["len"])
+                  for entry in case.report.json["mappings"])
+
+
+def _proc_fds(case, point):
+    return sorted(tuple(entry) for entry in case.run.witness[point]["fds"])
+
+
+def _proc_maps(case, point):
+    """The same of /proc/PID/maps: "from-to rights offset device inode path"."""
+    ranges = []
+    for line in case.run.witness[point]["maps"]:
+        place, _, offset, _, inode, _ = line.split(maxsplit=5)
+        begin, end = (int(address, 16) for address in place.split("-"))
+        ranges.append((int(inode), int(offset, 16), end - begin))
+    return sorted(ranges)
+
+
+def held(case):
+    """At the recording's end: what the tool says is open and mapped, and /proc/PID."""
+    yield "fd", _fds(case), _proc_fds(case, "end")
+    yield "maps", _maps(case), _proc_maps(case, "end")
+
+
+def kept_fds(case):
+    """So many descriptors lost by the findings as by /proc/PID/fd."""
+    yield "/proc fd", _lost(case, "fd-leak"), len(_proc_fds(case, "end"))
+
+
+def kept_maps(check):
+    """So many mappings that should be gone by the finding as by /proc/PID."""
+    def witness(case):
+        yield "/proc maps", _lost(case, check), len(_proc_maps(case, "held"))
+        yield "/proc fd", _lost(case, check), len(_proc_fds(case, "held"))
+    return witness
+
+
+def _lost(case, check):
+    return sum(finding["count"] for finding in case.found if finding["id"] == check)
+
+
+def nothing_held(case):
+    """Everything ended: by the tool and by /proc/PID."""
+    yield "/proc fd", len(_fds(case)), len(_proc_fds(case, "end"))
+    yield "left", 0, len(_proc_fds(case, "end")) + len(_proc_maps(case, "end"))
+
+
+def logged(case):
+    """Requests and replies by the counts as by the back-end's log."""
+    counts = case.report.counts
+    yield "log requests", counts["requests"], case.log.requests
+    yield "log replies", counts["replies"], case.log.replies
+
+
+def replies_left_over(case):
+    """What was answered twice leaves a reply of 20 bytes in the back-end's socket, each time."""
+    unread = sum(end["unread"] for end in case.run.witness["end"]["unread_by_backend"])
+    yield "unread replies", _lost(case, "double-reply"), unread // REPLY_SIZE
+
+
+def believes_refused(count):
+    """Requests that QEMU refused and the back-end has for done, by its log."""
+    def witness(case):
+        believed = [entry for entry in case.log.entries if entry.get("phase") == "replied"
+                    and entry.get("tag") and entry["value"] == 0]
+        yield "refused", sum(case.report.counts["refusals"].values()), count
+        yield "log believes", count, len(believed)
+    return witness
+
+
+def unanswered(case):
+    """Requests without a reply, by the back-end's log."""
+    yield "log unanswered", _lost(case, "missing-reply"), case.log.requests - case.log.replies
+
+
+def replied(number):
+    """The request inside which QEMU died is the last to which the back-end's log has a reply."""
+    def witness(case):
+        yield "log replies", number, case.log.replies
+    return witness
+
+
+def aborted(text):
+    """QEMU ended by SIGABRT, and its log says why; the tool has it dead by a signal."""
+    def witness(case):
+        process = case.report.json["processes"][0]
+        yield ("SIGABRT", process["end"] in ("exited", "signal"),
+               case.run.witness["status"] == -signal.SIGABRT)
+        yield "QEMU's log", True, text in common.text_of(case.run.path("qemu.log"))
+    return witness
+
+
+def silent(case):
+    """The monitor was silent, and answered when the back-end had ended: it had hung."""
+    hang = case.run.witness["hang"]
+    standing = any(finding["id"] in ("reply-commit-deadlock", "stuck-wait")
+                   for finding in case.found)
+    yield "QMP silent", standing, hang["monitor_silent_s"] >= 2 and case.run.witness["freed"]
+
+
+def unread(request):
+    """The request lies in QEMU's socket, by a look into it."""
+    def witness(case):
+        number = {"SHMEM_MAP": evidence.SHMEM_MAP, "SHMEM_UNMAP": evidence.SHMEM_UNMAP}[request]
+        said = " ".join(statement["text"] for finding in case.found
+                        for statement in finding["statements"])
+        yield ("unread " + request, request in said and "unread" in said,
+               case.run.witness["hang"]["unread"]["request"] == number)
+    return witness
+
+
+def stands_in(*functions):
+    """The main thread stands in these, by a debugger, from the inside out."""
+    def witness(case):
+        stack = case.run.witness["hang"]["stack"]
+        places = [next((i for i, name in enumerate(stack) if function in name), -1)
+                  for function in functions]
+        yield "gdb", True, -1 not in places and places == sorted(places)
+    return witness
+
+
+def subregions(point, count):
+    """So many mappings in the region by `info mtree`."""
+    def witness(case):
+        tree = case.run.witness[point]["tree"]
+        # A memory region that several address spaces show is told once for each.
+        names = set(re.findall(r"virtio-shmem\d+\+0x[0-9a-f]+", tree))
+        yield "info mtree", count, len(names)
+    return witness

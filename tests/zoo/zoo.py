@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A specimen: a run with one bug in it, what the tool must say of it, and who else says so."""
+
+import dataclasses
+import os
+import re
+import sys
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.realpath(__file__))
+TESTS = os.path.dirname(HERE)
+for place in (TESTS, os.path.join(TESTS, "integration")):
+    if place not in sys.path:
+        sys.path.insert(0, place)
+
+import common                                                        # noqa: E402
+from harness import choreography, parts                              # noqa: E402
+from harness.processes import HarnessError                           # noqa: E402
+from harness.run import Run                                          # noqa: E402
+
+RUNS = os.path.join(common.BUILD, "tests", "zoo", "runs")
+ALARMS = common.ALARMS
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """A finding that has to be there."""
+
+    id: str
+    certainty: str
+    count: int = 1
+    said: str = ""    # a regular expression that its summary contains
+    place: str = ""   # where it was lost, in the words of the JSON
+
+    def meets(self, found):
+        return (found["id"] == self.id and found["certainty"] == self.certainty
+                and found["count"] == self.count
+                and re.search(self.said, found["summary"]) is not None
+                and (not self.place or found.get("place") == self.place))
+
+    def __str__(self):
+        return self.id + (f" x{self.count}" if self.count != 1 else "")
+
+
+@dataclasses.dataclass(frozen=True)
+class Specimen:
+    """One row of the table.
+
+    BUG is a word that QEMU's zoo build knows; without it QEMU is the product's. WITNESSES are
+    functions of a Case that give (what, the tool's value, the witness's value), all equal.
+    """
+
+    name: str
+    scenario: str
+    act: object
+    bug: str = ""
+    expect: tuple = ()
+    witnesses: tuple = ()
+    record: tuple = ()
+    qemu: dict = dataclasses.field(default_factory=dict)
+    wrapper: tuple = ()
+    # Ids of findings of the certainty "hazard" that are the point of the row, all others aside.
+    note: str = ""
+
+
+class Case:
+    """A specimen that was run: the run, its report, and the back-end's log."""
+
+    def __init__(self, specimen, run):
+        self.specimen = specimen
+        self.run = run
+        self.report = common.Report(run.trace)
+        self.log = common.Log(run.path("backend.jsonl"))
+
+    @property
+    def found(self):
+        """The findings that count: hazards only when the row expects them, unknowns never."""
+        hazards = {finding.id for finding in self.specimen.expect
+                   if finding.certainty == "hazard"}
+        return [finding for finding in self.report.findings if finding["certainty"] in ALARMS
+                or finding["certainty"] == "hazard" and finding["id"] in hazards]
+
+
+@dataclasses.dataclass
+class Row:
+    """How a specimen's run went."""
+
+    name: str
+    expected: str
+    found: str = "-"
+    certainty: str = "-"
+    witness: str = "-"
+    wrong: list = dataclasses.field(default_factory=list)
+
+
+def scenario_path(name):
+    own = os.path.join(HERE, "scenarios", f"{name}.scn")
+    return own if os.path.isfile(own) else choreography.path(name)
+
+
+def play(specimen, prefixes):
+    """Runs a specimen; PREFIXES are the directories of the product's QEMU and of the zoo's."""
+    wrapper = list(specimen.wrapper)
+    if specimen.bug:
+        wrapper += ["env", f"SHMEMSCOPE_ZOO={specimen.bug}"]
+    with Run(parts.Programs(common.BUILD), prefixes["zoo" if specimen.bug else "product"],
+             scenario_path(specimen.scenario), os.path.join(RUNS, specimen.name),
+             record_options=list(specimen.record), wrapper=wrapper,
+             qemu_options=specimen.qemu) as run:
+        specimen.act(run)
+    return Case(specimen, run)
+
+
+def judge_findings(row, specimen, case):
+    """Each that is expected, once, and no other."""
+    left = list(case.found)
+    for expected in specimen.expect:
+        met = next((found for found in left if expected.meets(found)), None)
+        if met is None:
+            row.wrong.append(f"not found: {expected} {expected.certainty} {expected.place}"
+                             f"{expected.said}")
+        else:
+            left.remove(met)
+    row.wrong += [f"too much: {found['id']} {found['certainty']} x{found['count']}: "
+                  f"{found['summary']}" for found in left]
+    row.found = _joined(found["id"] + (f" x{found['count']}" if found["count"] != 1 else "")
+                        for found in case.found)
+    row.certainty = _joined(found["certainty"] for found in case.found)
+
+
+def judge_witnesses(row, specimen, case):
+    said = []
+    for witness in specimen.witnesses:
+        for what, ours, theirs in witness(case):
+            if ours != theirs:
+                row.wrong.append(f"{what}: the tool has {ours}, the witness {theirs}")
+            said.append(f"{what} {_short(theirs)}")
+    row.witness = _joined(said)
+
+
+def try_specimen(specimen, prefixes):
+    """The row of a specimen, whatever happens."""
+    row = Row(specimen.name, _joined(str(finding) for finding in specimen.expect))
+    try:
+        case = play(specimen, prefixes)
+        judge_findings(row, specimen, case)
+        judge_witnesses(row, specimen, case)
+        if row.wrong:
+            row.wrong.append(f"report: {os.path.join(RUNS, specimen.name, 'report.txt')}")
+    except HarnessError as error:
+        row.wrong.append(f"the run did not go as it should: {error}")
+    return row
+
+
+def _joined(words):
+    return ", ".join(dict.fromkeys(words)) or "-"
+
+
+def _short(value):
+    """Of a list how many it has; everything else as it is."""
+    return len(value) if isinstance(value, (list, set, tuple)) else value
