@@ -78,6 +78,10 @@ static void state_edge(SsFinding *finding, const SsEdge *edge, bool named)
                                          ", which QEMU has read and not answered",
                                          request, edge->exchange->seq));
         break;
+    case SS_EDGE_SAME:
+        ss_finding_state(finding, backend,
+                         g_strdup("is the process that would answer, if it serves both devices"));
+        break;
     case SS_EDGE_LOCK: {
         GHashTable *threads = edge->device->process->threads;
         GHashTableIter iter;
@@ -157,6 +161,30 @@ static gint64 proof_begin(const SsWait *wait, const GArray *cycle)
     return begin;
 }
 
+/* Whether no other wait for a back-end in its cycle is older. */
+static bool is_oldest(const SsWait *wait, const GArray *cycle)
+{
+    for (guint i = 1; i < cycle->len; i++) {
+        const SsEdge *edge = &g_array_index(cycle, SsEdge, i);
+        if (edge->kind == SS_EDGE_MAIN_REPLY &&
+            (edge->wait->begin_ns < wait->begin_ns ||
+             (edge->wait->begin_ns == wait->begin_ns && edge->wait->tid < wait->tid))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool assumes(const GArray *cycle)
+{
+    for (guint i = 0; i < cycle->len; i++) {
+        if (g_array_index(cycle, SsEdge, i).kind == SS_EDGE_SAME) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* NULL for a cycle of more than one wait of QEMU's: nobody could bring that about. */
 static SsOrder *order_of(const SsWait *wait, const GArray *cycle)
 {
@@ -185,6 +213,9 @@ static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, Ss
     if (!cycle) {
         return;
     }
+    if (!is_oldest(wait, cycle)) {
+        return; /* told with that one */
+    }
     g_autofree char *request = ss_frontend_request_text(wait->request);
     g_autofree char *place = g_strdup_printf("%d", thread->tid);
     SsFinding *finding = ss_checks_report(
@@ -201,8 +232,10 @@ static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, Ss
         state_edge(finding, &g_array_index(cycle, SsEdge, i), cause_of(wait) != NULL);
     }
     if (!finding->condition) {
-        finding->condition = g_strdup("not visible from QEMU alone: that the back-end's thread "
-                                      "that would answer is the one that waits");
+        finding->condition = g_strdup(
+            assumes(cycle) ? "not visible from QEMU alone: that one process serves both devices"
+                           : "not visible from QEMU alone: that the back-end's thread "
+                             "that would answer is the one that waits");
     }
     finding->order = order_of(wait, cycle);
     take_witness(finding, wait, cycle);

@@ -7,8 +7,8 @@
 
 /* Between a wait's begin and a sign of life of the thread that would have to read. */
 #define ALIVE_NS (100 * SS_NS_PER_MS)
-/* Any cycle here has two to four edges. */
-#define MAX_CYCLE 16
+/* A trace that tells of more waits at a time is none of a QEMU. */
+#define MAX_JOINED 256
 
 /* The thread that reads the back-end channel: the one that did so last, or the main loop. */
 static SsThread *reader_of(const SsDevice *device)
@@ -45,15 +45,6 @@ static void add_unread(GArray *edges, const SsWait *wait, SsThread *waiter)
                           .thread = reader,
                           .device = device,
                           .wait = wait });
-    if (reader != waiter && reader->last_ns <= wait->begin_ns + ALIVE_NS) {
-        /* The front-end waits with the lock held that every dispatch needs. */
-        add(edges, &(SsEdge){ .kind = SS_EDGE_LOCK,
-                              .from = reader,
-                              .to = waiter,
-                              .thread = waiter,
-                              .device = device,
-                              .wait = wait });
-    }
 }
 
 static void add_unanswered(GArray *edges, SsThread *thread)
@@ -71,6 +62,50 @@ static void add_unanswered(GArray *edges, SsThread *thread)
                               .thread = thread,
                               .device = dispatch->device,
                               .exchange = exchange });
+    }
+}
+
+/* The front-end waits with the lock held that every dispatch needs: a thread that has to read or
+ * to answer something, and tells nothing since, stands before it. */
+static void add_locks(GArray *edges)
+{
+    guint known = MIN(edges->len, MAX_JOINED);
+    for (guint i = 0; i < known; i++) {
+        const SsEdge owed = g_array_index(edges, SsEdge, i);
+        bool owes = owed.kind == SS_EDGE_UNREAD || owed.kind == SS_EDGE_UNANSWERED;
+        for (guint j = 0; owes && !owed.thread->waiting && j < known; j++) {
+            const SsEdge held = g_array_index(edges, SsEdge, j);
+            if (held.kind == SS_EDGE_MAIN_REPLY && held.thread != owed.thread &&
+                owed.thread->last_ns <= held.wait->begin_ns + ALIVE_NS) {
+                add(edges, &(SsEdge){ .kind = SS_EDGE_LOCK,
+                                      .from = owed.thread,
+                                      .to = held.thread,
+                                      .thread = held.thread,
+                                      .device = held.device,
+                                      .wait = held.wait });
+            }
+        }
+    }
+}
+
+/* A back-end that does not answer on one device's channel may be the process that waits for
+ * another's. */
+static void add_same(GArray *edges)
+{
+    guint known = MIN(edges->len, MAX_JOINED);
+    for (guint i = 0; i < known; i++) {
+        const SsEdge waited = g_array_index(edges, SsEdge, i);
+        for (guint j = 0; waited.kind == SS_EDGE_MAIN_REPLY && j < known; j++) {
+            const SsEdge owed = g_array_index(edges, SsEdge, j);
+            if (owed.kind == SS_EDGE_UNANSWERED && owed.device != waited.device) {
+                add(edges, &(SsEdge){ .kind = SS_EDGE_SAME,
+                                      .from = waited.device,
+                                      .to = owed.device,
+                                      .thread = owed.thread,
+                                      .device = owed.device,
+                                      .wait = waited.wait });
+            }
+        }
     }
 }
 
@@ -94,50 +129,53 @@ GArray *ss_wait_graph(SsProcess *process)
             add_unread(edges, wait, thread);
         }
     }
+    add_locks(edges);
+    add_same(edges);
     return edges;
 }
 
-static bool seen(const GArray *path, gconstpointer node)
+/* The shortest way from the end of the edge at `first` back to where it begins, breadth first:
+ * `came[i]` is the edge by which edge i was reached. */
+static GArray *close_cycle(const GArray *edges, guint first, bool assume)
 {
-    for (guint i = 0; i < path->len; i++) {
-        if (g_array_index(path, SsEdge, i).from == node) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Depth first from the end of `path` back to where it begins. */
-static bool close_cycle(const GArray *edges, GArray *path)
-{
-    const SsEdge last = g_array_index(path, SsEdge, path->len - 1);
-    if (last.to == g_array_index(path, SsEdge, 0).from) {
-        return true;
-    }
-    if (path->len >= MAX_CYCLE) {
-        return false;
-    }
-    for (guint i = 0; i < edges->len; i++) {
-        const SsEdge *edge = &g_array_index(edges, SsEdge, i);
-        if (edge->from == last.to && !seen(path, edge->from)) {
-            g_array_append_val(path, *edge);
-            if (close_cycle(edges, path)) {
-                return true;
+    const SsEdge *begin = &g_array_index(edges, SsEdge, first);
+    g_autofree guint *came = g_new0(guint, edges->len);
+    g_autoptr(GArray) queue = g_array_new(FALSE, FALSE, sizeof(guint));
+    g_autoptr(GHashTable) reached = g_hash_table_new(g_direct_hash, g_direct_equal);
+    g_array_append_val(queue, first);
+    for (guint at = 0; at < queue->len; at++) {
+        guint last = g_array_index(queue, guint, at);
+        gconstpointer node = g_array_index(edges, SsEdge, last).to;
+        if (node == begin->from) {
+            GArray *cycle = g_array_new(FALSE, FALSE, sizeof(SsEdge));
+            for (guint i = last;; i = came[i]) {
+                g_array_prepend_val(cycle, g_array_index(edges, SsEdge, i));
+                if (i == first) {
+                    return cycle;
+                }
             }
-            g_array_set_size(path, path->len - 1);
+        }
+        if (!g_hash_table_add(reached, (gpointer)node)) {
+            continue;
+        }
+        for (guint i = 0; i < edges->len; i++) {
+            const SsEdge *edge = &g_array_index(edges, SsEdge, i);
+            if (edge->from == node && (assume || edge->kind != SS_EDGE_SAME)) {
+                came[i] = last;
+                g_array_append_val(queue, i);
+            }
         }
     }
-    return false;
+    return NULL;
 }
 
 GArray *ss_wait_graph_cycle(const GArray *edges, const SsWait *wait)
 {
-    g_autoptr(GArray) path = g_array_new(FALSE, FALSE, sizeof(SsEdge));
     for (guint i = 0; i < edges->len; i++) {
         const SsEdge *edge = &g_array_index(edges, SsEdge, i);
         if (edge->kind == SS_EDGE_MAIN_REPLY && edge->wait == wait) {
-            g_array_append_val(path, *edge);
-            return close_cycle(edges, path) ? g_steal_pointer(&path) : NULL;
+            GArray *cycle = close_cycle(edges, i, false);
+            return cycle ? cycle : close_cycle(edges, i, true);
         }
     }
     return NULL;

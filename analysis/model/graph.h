@@ -13,6 +13,7 @@ typedef enum SsEdgeKind {
     SS_EDGE_UNREAD,     /* back-end -> thread: its request lies unread in the socket */
     SS_EDGE_UNANSWERED, /* back-end -> thread: its request was read and not answered */
     SS_EDGE_LOCK,       /* thread -> thread: the big QEMU lock */
+    SS_EDGE_SAME,       /* back-end -> back-end: both may be one process; nothing shows it */
 } SsEdgeKind;
 
 /* A node is an SsThread or the back-end of an SsDevice. All pointers are weak. */
@@ -28,5 +29,5 @@ typedef struct SsEdge {
 /* Array of SsEdge; the caller unrefs it. */
 GArray *ss_wait_graph(SsProcess *process);
 /* The edges of a cycle that `wait` is part of, beginning with its own; NULL when there is
- * none. The caller unrefs it. */
+ * none. One of what was seen goes before one that assumes something. The caller unrefs it. */
 GArray *ss_wait_graph_cycle(const GArray *edges, const SsWait *wait);
