@@ -15,39 +15,11 @@
      SS_STEP_BIT(SS_STEP_FD_RECEIVED) | SS_STEP_BIT(SS_STEP_MAPPING_ADDED) | \
      SS_STEP_BIT(SS_STEP_FRONTEND_REQUEST))
 
-/* The request a thread is inside of when its events end; NULL when it is in none. */
-static const SsExchange *open_request(const SsThread *thread, SsDevice **ret_device)
-{
-    for (guint i = thread->n_contexts; i > 0; i--) {
-        const SsContext *context = &thread->contexts[i - 1];
-        if (context->kind != SS_CONTEXT_DISPATCH || !context->device) {
-            continue;
-        }
-        for (guint e = 0; e < SS_RECENT_EXCHANGES; e++) {
-            const SsExchange *exchange = &context->device->exchanges[e];
-            if (exchange->seq == context->seq && exchange->request_ns && !exchange->dispatched_ns) {
-                *ret_device = context->device;
-                return exchange;
-            }
-        }
-    }
-    return NULL;
-}
-
-static char *end_text(const SsProcess *process)
-{
-    if (process->end == SS_END_SIGNAL) {
-        return g_strdup_printf("ended by signal %d", process->end_code);
-    }
-    return process->end_code >= 0 ? g_strdup_printf("exited with %d", process->end_code)
-                                  : g_strdup("ended");
-}
-
 static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process,
                   const SsThread *thread, gint64 end_ns)
 {
     SsDevice *device = NULL;
-    const SsExchange *exchange = open_request(thread, &device);
+    const SsExchange *exchange = ss_thread_open_request(thread, &device);
     /* Who waits, or still lives, is another check's. */
     if (!exchange || thread->waiting || process->end == SS_END_ALIVE) {
         return;
@@ -55,7 +27,8 @@ static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process,
     bool known = process->end == SS_END_EXITED || process->end == SS_END_SIGNAL;
     bool silent = end_ns - process->last_ns >= SS_GRACE_NS && thread->last_ns == process->last_ns;
     g_autofree char *request = ss_backend_request_text(exchange->request);
-    g_autofree char *how = known ? end_text(process) : g_strdup("shows no event after it");
+    g_autofree char *how =
+        known ? ss_process_end_text(process) : g_strdup("shows no event after it");
     g_autofree char *place = g_strdup_printf("%u", exchange->request);
     SsFinding *finding =
         ss_checks_report(checks, check,

@@ -245,6 +245,9 @@ void ss_model_event(SsModel *model, const SsEvent *event)
     process->last_ns = MAX(process->last_ns, ns);
     thread->last_ns = MAX(thread->last_ns, ns);
     process->acted |= !is_state(event->id);
+    if (is_state(event->id) && event->tid != event->pid) {
+        process->dumped_ns = ns;
+    }
     judge_due(model, process, ns);
     if (thread->waiting && event->id != SS_EVENT_VHOST_USER_REPLY_WAIT &&
         event->id != SS_EVENT_VHOST_USER_REPLY_WAIT_LASTS &&

@@ -105,5 +105,10 @@ gint64 ss_model_reach(const SsModel *model, const SsProcess *process);
 /* The mappings in the device's regions, in the order of region and offset: SsMapping, weak; the
  * caller unrefs the array. */
 GPtrArray *ss_mappings_of(const SsDevice *device);
+/* The request a thread is inside of when its events end, and its device, unless that is NULL;
+ * NULL when it is in none. Both are weak. */
+const SsExchange *ss_thread_open_request(const SsThread *thread, SsDevice **ret_device);
+/* "ended by signal 6": of one that is known to have ended; the caller frees it. */
+char *ss_process_end_text(const SsProcess *process);
 /* Any thread of it waits for the main channel's reply; *thread is weak. */
 bool ss_process_waits(const SsProcess *process, SsThread **thread);

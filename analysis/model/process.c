@@ -110,3 +110,32 @@ SsThread *ss_thread_main(SsProcess *process)
 {
     return thread_at(process, process->pid, process->name);
 }
+
+const SsExchange *ss_thread_open_request(const SsThread *thread, SsDevice **ret_device)
+{
+    for (guint i = thread->n_contexts; i > 0; i--) {
+        const SsContext *context = &thread->contexts[i - 1];
+        if (context->kind != SS_CONTEXT_DISPATCH || !context->device) {
+            continue;
+        }
+        for (guint e = 0; e < SS_RECENT_EXCHANGES; e++) {
+            const SsExchange *exchange = &context->device->exchanges[e];
+            if (exchange->seq == context->seq && exchange->request_ns && !exchange->dispatched_ns) {
+                if (ret_device) {
+                    *ret_device = context->device;
+                }
+                return exchange;
+            }
+        }
+    }
+    return NULL;
+}
+
+char *ss_process_end_text(const SsProcess *process)
+{
+    if (process->end == SS_END_SIGNAL) {
+        return g_strdup_printf("ended by signal %d", process->end_code);
+    }
+    return process->end_code >= 0 ? g_strdup_printf("exited with %d", process->end_code)
+                                  : g_strdup("ended");
+}

@@ -382,6 +382,7 @@ struct SsProcess {
     GQueue disconnects;   /* weak SsDevice whose disconnect is not judged yet, oldest first */
     guint64 late_objects; /* things seen whose beginning was not */
     bool acted;           /* it told more than its state */
+    gint64 dumped_ns;     /* it told its state to a thread of the tracer; 0: never */
     SsProcessEnd end;
     gint32 end_code; /* exit code or signal */
     gint64 ended_ns; /* 0 when not known */

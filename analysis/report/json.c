@@ -7,6 +7,8 @@
  */
 #include "analysis/report/json.h"
 
+#include "analysis/report/state.h"
+
 #define MAX_RECORDS 1000
 
 static void add_trace(JsonBuilder *json, const SsTraceInfo *trace)
@@ -80,6 +82,12 @@ static void add_process(JsonBuilder *json, const SsReport *report, const SsProce
     ss_json_time(json, report, "birth_t_ns", process->birth_ns);
     ss_json_time(json, report, "last_t_ns", process->last_ns);
     ss_json_string(json, "end", ends[process->end]);
+    g_autoptr(SsState) state = ss_state_of(report->model, process);
+    ss_json_begin_object(json, "state");
+    ss_json_string(json, "kind", ss_state_name(state->kind));
+    ss_json_string(json, "text", state->text);
+    ss_json_time(json, report, "since_t_ns", state->since_ns);
+    json_builder_end_object(json);
     json_builder_end_object(json);
 }
 

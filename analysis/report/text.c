@@ -6,6 +6,7 @@
  */
 #include "analysis/report/layout.h"
 #include "analysis/report/names.h"
+#include "analysis/report/state.h"
 #include "analysis/report/text-parts.h"
 
 #define LABEL SS_LABEL
@@ -127,6 +128,8 @@ static void add_processes(const SsReport *report, GString *out)
         const SsProcess *process = g_ptr_array_index(report->model->processes, p);
         g_autofree char *text = ss_process_text(process->vm, process->name, process->pid);
         ss_text_labelled(out, LABEL, "vm", text);
+        g_autoptr(SsState) state = ss_state_of(report->model, process);
+        ss_text_labelled(out, LABEL, "  state", state->text);
         for (guint d = 0; d < process->devices->len; d++) {
             const SsDevice *device = g_ptr_array_index(process->devices, d);
             if (device->absorbed) {
