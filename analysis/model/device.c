@@ -190,7 +190,7 @@ static void connected(SsModel *model, SsDevice *device, gint64 ns)
         ss_device_judge_disconnect(model, device, ns);
     }
     ss_windows_settle(device);
-    device->told = false;
+    device->told = device->usable = false;
     device->gone = false;
     device->gone_ns = 0;
 }
@@ -226,6 +226,7 @@ static void told(SsProcess *process, const SsEvent *event)
     device->features_known = device->protocol_features != 0;
     device->told = device->features_known;
     device->started = event->u.vhost_user_device.started;
+    device->usable |= device->started;
 }
 
 static void set_region(SsDevice *device, guint32 shmid, guint64 size)
@@ -292,6 +293,7 @@ void ss_device_event(SsModel *model, SsProcess *process, SsThread *thread, const
         break;
     case SS_EVENT_VHOST_USER_START:
         device = ss_device_get(process, u->vhost_user_start.dev, u->vhost_user_start.vdev, ns);
+        device->usable = true;
         phase(device, thread, event, SS_CONTEXT_START, SS_STEP_START_BEGIN,
               u->vhost_user_start.phase, u->vhost_user_start.ret);
         device->started |= u->vhost_user_start.phase && u->vhost_user_start.ret == 0;
@@ -327,6 +329,7 @@ void ss_device_event(SsModel *model, SsProcess *process, SsThread *thread, const
         begin_anew(process->by_vdev, u->virtio_shmem_region.vdev);
         device = ss_device_by_vdev(process, u->virtio_shmem_region.vdev, ns);
         if (device) {
+            device->usable = true;
             set_region(device, u->virtio_shmem_region.shmid, u->virtio_shmem_region.size);
         }
         break;

@@ -211,6 +211,7 @@ struct SsDevice {
     bool unrealized; /* the VirtIODevice ended */
     bool late;       /* was there before the recording began */
     bool told;       /* told of itself since its channel was opened, or before that was seen */
+    bool usable;     /* and has a region, or begins to be started: its back-end may ask */
     bool absorbed;   /* turned out to be another one, which has its records now */
     gint64 birth_ns;
     SsChannelState main_channel, backend_channel;

@@ -130,11 +130,10 @@ static SsWindow *window_of(SsWindows *windows, const SsWait *wait)
     return window;
 }
 
-/* From when on the device's back-end can send requests: the device is told when it has been
- * connected, after all that is asked and answered then. */
+/* Not while it is being connected: what is asked and answered then comes before all else. */
 static bool can_request(const SsDevice *device)
 {
-    return device->told && device->backend_channel != SS_CHANNEL_CLOSED;
+    return device->told && device->usable && device->backend_channel != SS_CHANNEL_CLOSED;
 }
 
 void ss_windows_settle(SsDevice *device)

@@ -147,8 +147,10 @@ void ss_hazards_text(const SsReport *report, GString *out, guint index)
             continue;
         }
         add_hazard(out, finding, numbers);
-        const SsFinding *near = finding_at(report, nearest);
-        if (!nearest_number || finding->hazard->margin_ns < near->hazard->margin_ns) {
+        const SsHazard *near = finding_at(report, nearest)->hazard;
+        if (!nearest_number || finding->hazard->margin_ns < near->margin_ns ||
+            (finding->hazard->margin_ns == near->margin_ns &&
+             finding->hazard->opened > near->opened)) {
             nearest = i;
             nearest_number = numbers;
         }
