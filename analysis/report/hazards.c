@@ -160,7 +160,9 @@ void ss_hazards_text(const SsReport *report, GString *out, guint index)
     }
     g_autofree char *more = g_strdup_printf("docs/findings/%s.md", first->id);
     g_autofree char *good = g_strdup_printf("for good: %s", first->remedy_for_good);
+    g_autofree char *proof = g_strdup_printf("shmemscope waits --reproduce %s:NO TRACE", first->id);
     g_string_append_c(out, '\n');
     ss_text_labelled(out, 8, "ends it", good);
+    ss_text_labelled(out, 8, "proof", proof);
     ss_text_labelled(out, 8, "more", more);
 }
