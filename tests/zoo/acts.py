@@ -6,9 +6,11 @@ run.witness["end"], what QEMU held at that moment by /proc; in run.witness["held
 after a while, before a reset. What is left running then is ended by the Run.
 """
 
+import os
+import resource
 import signal
 
-from harness import evidence
+from harness import evidence, hostile
 from harness.processes import HarnessError, wait_until
 from harness.run import START_TIMEOUT_S
 
@@ -16,6 +18,8 @@ TIMEOUT_S = 120
 # A mapping or a descriptor that is still there after the second that the checks give RCU, and
 # something that QEMU tells after it.
 GRACE_S = 1.3
+# Where QEMU has no room for a mapping of 64 MiB.
+ROOM = 32 << 20
 
 
 def begin(run, start=True):
@@ -37,9 +41,10 @@ def settle(run):
 def look(run, point):
     """Keeps what QEMU holds of the back-end's files now, and what its monitor tells."""
     inodes = run.backend.inodes()
+    fds = evidence.memfd_descriptors(run.qemu.pid, inodes)
     run.witness[point] = {
-        "fds": sorted((number, entry[1]) for number, entry
-                      in evidence.memfd_descriptors(run.qemu.pid, inodes).items()),
+        "fds": sorted((number, entry[1]) for number, entry in fds.items()),
+        "sizes": [os.stat(f"/proc/{run.qemu.pid}/fd/{number}").st_size for number in sorted(fds)],
         "maps": sorted(evidence.memfd_maps(run.qemu.pid, inodes)),
         "unread_by_backend": ([] if run.backend.ended() else
                               evidence.unread_in_sockets(run.backend.pid, run.qemu.pid)),
@@ -65,13 +70,20 @@ def end_recording(run):
     run.stop_recording()
 
 
-def leave(run, with_reset=True):
+def leave(run):
     """After a while, a reset as the last event; the recording ends before QEMU."""
     settle(run)
     pass_by(run)
     look(run, "held")
-    if with_reset:
-        run.driver.do("reset", TIMEOUT_S)
+    run.driver.do("reset", TIMEOUT_S)
+    end_recording(run)
+
+
+def stay(run):
+    """After a while the recording ends; the device is left as it is."""
+    settle(run)
+    pass_by(run)
+    look(run, "held")
     end_recording(run)
 
 
@@ -98,11 +110,39 @@ def stopped(run):
     """The device is never started."""
     begin(run, start=False)
     run.backend.await_signal("done", TIMEOUT_S)
-    end_recording(run)
+    stay(run)
+
+
+def stopped_without_room(run):
+    """As stopped, where QEMU may have little more memory than it has."""
+    run.start()
+    with open(f"/proc/{run.qemu.pid}/statm", encoding="ascii") as statm:
+        size = int(statm.read().split()[0]) * resource.getpagesize()
+    resource.prlimit(run.qemu.pid, resource.RLIMIT_AS, (size + ROOM, resource.RLIM_INFINITY))
+    run.start_driver()
+    run.backend.give_signal("go")
+    run.backend.await_signal("done", TIMEOUT_S)
+    stay(run)
+
+
+def started(run):
+    """Started, and left with what is mapped at the scenario's end."""
+    begin(run)
+    run.backend.await_signal("done", TIMEOUT_S)
+    stay(run)
 
 
 def reset(run):
     """Started, mapped, reset."""
+    begin(run)
+    run.backend.await_signal("mapped", TIMEOUT_S)
+    settle(run)
+    run.driver.do("reset", TIMEOUT_S)
+    stay(run)
+
+
+def reset_twice(run):
+    """Started, mapped, reset, and reset again after a while."""
     begin(run)
     run.backend.await_signal("mapped", TIMEOUT_S)
     settle(run)
@@ -133,7 +173,19 @@ def dies(run, start=True):
 
 
 def dies_stopped(run):
+    """As dies; the device is never started."""
     dies(run, start=False)
+
+
+def dies_when_a_device_is_added(run):
+    """Devices are added one after another, each with other regions, until QEMU ends."""
+    try:
+        hostile.added_devices(run)
+    except (HarnessError, OSError):
+        if not run.qemu.ended(TIMEOUT_S):
+            raise
+    run.witness["status"] = run.starter.status(TIMEOUT_S, "the end it comes to by itself")
+    run.stop_recording()
 
 
 def hangs_at_start(run):

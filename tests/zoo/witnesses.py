@@ -11,6 +11,7 @@ import common
 from harness import evidence
 
 REPLY_SIZE = 12 + 8  # header and value
+TABLES_AT_START = 1
 
 
 def _fds(case):
@@ -86,6 +87,81 @@ def believes_refused(count):
                     and entry.get("tag") and entry["value"] == 0]
         yield "refused", sum(case.report.counts["refusals"].values()), count
         yield "log believes", count, len(believed)
+    return witness
+
+
+def unasked_left_over(case):
+    """A reply that nobody asked for stays in the back-end's socket."""
+    unread = sum(end["unread"] for end in case.run.witness["end"]["unread_by_backend"])
+    yield "unread replies", _lost(case, "unsolicited-reply"), unread // REPLY_SIZE
+
+
+def done_by_log(tag, count):
+    """Requests that the scenario wants refused, and that the back-end's log has done."""
+    def witness(case):
+        done = [entry for entry in case.log.maps_ok if entry.get("tag") == tag]
+        yield "log done", _lost(case, tag), len(done)
+        yield "tagged", count, len(done)
+    return witness
+
+
+def refused_by_log(count):
+    """Requests that were refused, and the back-end's log has them so."""
+    def witness(case):
+        yield ("log refused", sum(case.report.counts["refusals"].values()),
+               len(case.log.refused))
+        yield "refused", count, len(case.log.refused)
+    return witness
+
+
+def refused_as_logged(case):
+    """Requests outside the protocol, by the findings as by the reasons in the back-end's log."""
+    tags = case.log.refusals_by_tag()
+    for check, reasons in {
+            "overlap": ("overlap",),
+            "out-of-range": ("bad-shmid", "zero-length", "unaligned", "out-of-range",
+                             "beyond-file"),
+            "unmap-unknown": ("no-mapping", "not-whole")}.items():
+        yield f"log {check}", _lost(case, check), sum(tags[reason] for reason in reasons)
+
+
+def tables_sent(case):
+    """What the memory table could not take was never sent: the back-end served the others."""
+    served = [entry for entry in case.log.entries if entry["op"] == "serve"
+              and entry.get("phase") == "answered" and entry["request"] == "SET_MEM_TABLE"]
+    yield ("log tables", len(case.log.maps_ok) - _lost(case, "memory-table-failed"),
+           len(served) - TABLES_AT_START)
+
+
+def closed_late(case):
+    """The delay is a figure: as many closed by RCU as the back-end's log unmapped."""
+    yield ("log unmapped", case.report.json["times"]["finalized_to_closed"]["count"],
+           len(case.log.unmaps_ok))
+
+
+def writable_maps(case):
+    """Mappings that the scenario asked read-only for and that are rw-s in /proc/PID/maps."""
+    rights = [line.split()[1] for line in case.run.witness["end"]["maps"]]
+    asked = sum(not entry["flags"] & 1 for entry in case.log.maps_sent)
+    writable = rights.count("rw-s") - (len(case.log.maps_sent) - asked)
+    yield "/proc rw-s", _lost(case, "readonly-writable"), writable
+
+
+def file_grew(to):
+    """The back-end's log has the size the file had, /proc/PID/fd the one it has."""
+    def witness(case):
+        had = [entry["size"] for entry in case.log.entries if entry["op"] == "file"]
+        yield "log size", [0], had
+        yield "/proc size", [to], case.run.witness["end"]["sizes"]
+    return witness
+
+
+def shown(point, count):
+    """So many mappings that the guest sees, by `info mtree -f`."""
+    def witness(case):
+        flat = case.run.witness[point]["flat"]
+        names = set(re.findall(r"virtio-shmem\d+\+0x[0-9a-f]+", flat))
+        yield "info mtree -f", count, len(names)
     return witness
 
 

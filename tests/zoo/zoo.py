@@ -2,6 +2,7 @@
 """A specimen: a run with one bug in it, what the tool must say of it, and who else says so."""
 
 import dataclasses
+import functools
 import os
 import re
 import sys
@@ -15,6 +16,7 @@ for place in (TESTS, os.path.join(TESTS, "integration")):
 
 import common                                                        # noqa: E402
 from harness import choreography, parts                              # noqa: E402
+from harness.hostile import HostileRun                               # noqa: E402
 from harness.processes import HarnessError                           # noqa: E402
 from harness.run import Run                                          # noqa: E402
 
@@ -30,13 +32,13 @@ class Finding:
     certainty: str
     count: int = 1
     said: str = ""    # a regular expression that its summary contains
-    place: str = ""   # where it was lost, in the words of the JSON
+    place: tuple = ()  # where: the function, and the reason or None
 
     def meets(self, found):
         return (found["id"] == self.id and found["certainty"] == self.certainty
                 and found["count"] == self.count
                 and re.search(self.said, found["summary"]) is not None
-                and (not self.place or found.get("place") == self.place))
+                and (not self.place or _place(found) == self.place))
 
     def __str__(self):
         return self.id + (f" x{self.count}" if self.count != 1 else "")
@@ -46,21 +48,19 @@ class Finding:
 class Specimen:
     """One row of the table.
 
-    BUG is a word that QEMU's zoo build knows; without it QEMU is the product's. WITNESSES are
-    functions of a Case that give (what, the tool's value, the witness's value), all equal.
+    SCENARIO is a scenario's name, or the options of the hostile back-end. BUG is a word that
+    QEMU's zoo build knows; without it QEMU is the product's. WITNESSES are functions of a Case
+    that give (what, the tool's value, the witness's value), all equal.
     """
 
     name: str
-    scenario: str
+    scenario: object
     act: object
     bug: str = ""
     expect: tuple = ()
     witnesses: tuple = ()
     record: tuple = ()
     qemu: dict = dataclasses.field(default_factory=dict)
-    wrapper: tuple = ()
-    # Ids of findings of the certainty "hazard" that are the point of the row, all others aside.
-    note: str = ""
 
 
 class Case:
@@ -70,7 +70,10 @@ class Case:
         self.specimen = specimen
         self.run = run
         self.report = common.Report(run.trace)
-        self.log = common.Log(run.path("backend.jsonl"))
+
+    @functools.cached_property
+    def log(self):
+        return common.Log(self.run.path("backend.jsonl"))
 
     @property
     def found(self):
@@ -93,6 +96,11 @@ class Row:
     wrong: list = dataclasses.field(default_factory=list)
 
 
+def _place(found):
+    place = found.get("place") or {}
+    return place.get("function"), place.get("reason")
+
+
 def scenario_path(name):
     own = os.path.join(HERE, "scenarios", f"{name}.scn")
     return own if os.path.isfile(own) else choreography.path(name)
@@ -100,13 +108,19 @@ def scenario_path(name):
 
 def play(specimen, prefixes):
     """Runs a specimen; PREFIXES are the directories of the product's QEMU and of the zoo's."""
-    wrapper = list(specimen.wrapper)
-    if specimen.bug:
-        wrapper += ["env", f"SHMEMSCOPE_ZOO={specimen.bug}"]
-    with Run(parts.Programs(common.BUILD), prefixes["zoo" if specimen.bug else "product"],
-             scenario_path(specimen.scenario), os.path.join(RUNS, specimen.name),
-             record_options=list(specimen.record), wrapper=wrapper,
-             qemu_options=specimen.qemu) as run:
+    programs = parts.Programs(common.BUILD)
+    prefix = prefixes["zoo" if specimen.bug else "product"]
+    out = os.path.join(RUNS, specimen.name)
+    options = {
+        "record_options": list(specimen.record),
+        "wrapper": ["env", f"SHMEMSCOPE_ZOO={specimen.bug}"] if specimen.bug else [],
+        "qemu_options": specimen.qemu,
+    }
+    if isinstance(specimen.scenario, str):
+        made = Run(programs, prefix, scenario_path(specimen.scenario), out, **options)
+    else:
+        made = HostileRun(programs, prefix, out, specimen.scenario, **options)
+    with made as run:
         specimen.act(run)
     return Case(specimen, run)
 
@@ -117,12 +131,12 @@ def judge_findings(row, specimen, case):
     for expected in specimen.expect:
         met = next((found for found in left if expected.meets(found)), None)
         if met is None:
-            row.wrong.append(f"not found: {expected} {expected.certainty} {expected.place}"
-                             f"{expected.said}")
+            row.wrong.append(f"not found: {expected} {expected.certainty} "
+                             f"{expected.place or ''} {expected.said}")
         else:
             left.remove(met)
     row.wrong += [f"too much: {found['id']} {found['certainty']} x{found['count']}: "
-                  f"{found['summary']}" for found in left]
+                  f"{_place(found)} {found['summary']}" for found in left]
     row.found = _joined(found["id"] + (f" x{found['count']}" if found["count"] != 1 else "")
                         for found in case.found)
     row.certainty = _joined(found["certainty"] for found in case.found)
