@@ -137,6 +137,18 @@ static bool can_ask(guint32 request)
            request == REQUEST_CONFIG_CHANGE;
 }
 
+/* What QEMU asks a back-end whose channels it has when the device is made. */
+static bool is_asked_at_realize(guint32 request)
+{
+    static const guint32 asked[] = { 1, 3, 15, 16, 17, 21, 24, 36, 44 };
+    for (guint i = 0; i < G_N_ELEMENTS(asked); i++) {
+        if (asked[i] == request) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether the program can play it. */
 static bool check_order(const SsOrder *order, GError **error)
 {
@@ -155,6 +167,11 @@ static bool check_order(const SsOrder *order, GError **error)
         }
         if (step->kind == SS_ORDER_COMMIT && step->number == 0 && (i == 0 || begins)) {
             return cannot(error, "what caused the memory commit is not known");
+        }
+        if (i == 0 && step->kind == SS_ORDER_FRONTEND_REQUEST &&
+            !is_asked_at_realize(step->request)) {
+            g_autofree char *request = ss_order_request_text(step);
+            return cannot(error, "what makes QEMU send %s is not known", request);
         }
         if (step->kind == SS_ORDER_BACKEND_REQUEST && !can_ask(step->request)) {
             g_autofree char *request = ss_order_request_text(step);

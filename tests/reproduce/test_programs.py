@@ -17,7 +17,7 @@ import orders
 ORDER_PROGRAM = ""
 COMPILERS = []
 DEVICE = "device dev0 0x408429 0:0x100000\n"
-HANG = ("0 frontend-request ADD_MEM_REG\n0 frontend-waits ADD_MEM_REG\n"
+HANG = ("0 start\n0 frontend-request ADD_MEM_REG\n0 frontend-waits ADD_MEM_REG\n"
         "0 backend-request SHMEM_MAP 1 0 0x0 0x1000 rw\n0 backend-waits SHMEM_MAP 1\n")
 
 
@@ -105,6 +105,8 @@ class ProgramsTest(ProgramTest):
         for text, reason in (
                 (DEVICE + "0 unrealize\n" + HANG, "an unplug cannot be played"),
                 (DEVICE + commit + HANG, "what caused the memory commit is not known"),
+                (DEVICE + HANG.replace("0 start\n", "").replace("ADD_MEM_REG", "SET_CONFIG"),
+                 "what makes QEMU send SET_CONFIG is not known"),
                 (DEVICE + HANG.replace("SHMEM_MAP", "SHARED_OBJECT_ADD"),
                  "the payload of SHARED_OBJECT_ADD is not known"),
                 (DEVICE + HANG.partition("0 backend-waits")[0], "nobody waits at its end"),
