@@ -316,6 +316,7 @@ typedef struct SsWait {
     guint32 unread_at_end;
     gint64 peek_ns; /* when it was first told that a request lies there that is to be answered */
     gint32 ret;
+    guint64 window_key; /* equal for waits that open the same kind of window; 0: none */
     guint n_contexts;
     SsContext contexts[SS_MAX_CONTEXTS]; /* outermost first */
 } SsWait;

@@ -51,21 +51,23 @@ SsWindowClass ss_window_class(const SsWait *wait)
     return commit ? SS_WINDOW_OTHER_COMMIT : SS_WINDOW_ELSEWHERE;
 }
 
-static bool same_window(const SsWait *a, const SsWait *b)
+static guint64 mixed(guint64 key, guint64 value)
 {
-    SsContext chain_a[SS_MAX_CONTEXTS], chain_b[SS_MAX_CONTEXTS];
-    guint n = ss_wait_chain(a, chain_a);
-    if (a->request != b->request || n != ss_wait_chain(b, chain_b)) {
-        return false;
-    }
+    return (key ^ value) * G_GUINT64_CONSTANT(0x100000001b3); /* FNV-1a */
+}
+
+/* What is waited for, and what it stands in, without numbers. */
+static guint64 key_of(const SsWait *wait)
+{
+    SsContext chain[SS_MAX_CONTEXTS];
+    guint n = ss_wait_chain(wait, chain);
+    guint64 key = mixed(G_GUINT64_CONSTANT(0xcbf29ce484222325), wait->request);
     for (guint i = 0; i < n; i++) {
-        if (chain_a[i].kind != chain_b[i].kind || chain_a[i].request != chain_b[i].request ||
-            chain_a[i].deferred != chain_b[i].deferred ||
-            (chain_a[i].device == a->device) != (chain_b[i].device == b->device)) {
-            return false;
-        }
+        key = mixed(key, chain[i].kind);
+        key = mixed(key, chain[i].request);
+        key = mixed(key, (chain[i].deferred ? 2 : 0) + (chain[i].device == wait->device));
     }
-    return true;
+    return key;
 }
 
 bool ss_backend_request_answered(const SsDevice *device, guint32 request, guint32 flags)
@@ -107,7 +109,7 @@ static SsWindow *window_of(SsWindows *windows, const SsWait *wait)
 {
     for (guint i = 0; i < windows->kinds->len; i++) {
         SsWindow *window = g_ptr_array_index(windows->kinds, i);
-        if (same_window(&window->wait, wait)) {
+        if (window->wait.window_key == wait->window_key) {
             return window;
         }
     }
@@ -159,7 +161,7 @@ void ss_windows_settle(SsDevice *device)
     }
 }
 
-bool ss_windows_wait_begins(const SsWait *wait)
+bool ss_windows_wait_begins(SsWait *wait)
 {
     SsDevice *device = wait->device;
     if (!can_request(device)) {
@@ -172,6 +174,7 @@ bool ss_windows_wait_begins(const SsWait *wait)
                                             .seq = wait->seq,
                                             .bytes = wait->unread_before };
     }
+    wait->window_key = key_of(wait);
     SsWindow *window = window_of(windows, wait);
     if (!window) {
         return true;
@@ -250,7 +253,7 @@ void ss_windows_wait_ends(const SsWait *wait)
     }
     for (guint i = 0; i < windows->kinds->len; i++) {
         SsWindow *window = g_ptr_array_index(windows->kinds, i);
-        if (same_window(&window->wait, wait)) {
+        if (window->wait.window_key == wait->window_key) {
             window->ended_ns = wait->end_ns;
             window->unread = wait->unread_at_end > 0;
         }

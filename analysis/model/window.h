@@ -94,7 +94,7 @@ void ss_windows_free(SsWindows *windows);
 void ss_windows_settle(SsDevice *device);
 /* The front-end's wait begins and ends. Returns whether it is a window: the back-end could have
  * sent a request. */
-bool ss_windows_wait_begins(const SsWait *wait);
+bool ss_windows_wait_begins(SsWait *wait);
 void ss_windows_wait_ends(const SsWait *wait);
 /* A request of the back-end was read, of so many bytes with its header; all fields that it has
  * are known. */
