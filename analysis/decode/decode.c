@@ -150,12 +150,27 @@ static bool time_of(const bt_clock_snapshot *snapshot, gint64 *ret_ns)
            BT_CLOCK_SNAPSHOT_GET_NS_FROM_ORIGIN_STATUS_OK;
 }
 
+static void take_tracer(Decoder *decoder, const bt_message *message, const SsEventLayout *layout)
+{
+    const bt_event *event = bt_message_event_borrow_event_const(message);
+    gint64 ns;
+    if (time_of(bt_message_event_borrow_default_clock_snapshot_const(message), &ns)) {
+        ss_model_tracer_begins(
+            decoder->model,
+            trace_index(decoder, bt_stream_borrow_trace_const(bt_event_borrow_stream_const(event))),
+            ss_event_layout_pid(layout, event), ns);
+    }
+}
+
 /* FALSE: the rest is not wanted. */
 static bool take_event(Decoder *decoder, const bt_message *message)
 {
     const bt_event *event = bt_message_event_borrow_event_const(message);
     const SsEventLayout *layout = layout_of(decoder, bt_event_borrow_class_const(event));
     gint64 ns;
+    if (layout->tracer_begins) {
+        take_tracer(decoder, message, layout);
+    }
     if (!layout->info ||
         !time_of(bt_message_event_borrow_default_clock_snapshot_const(message), &ns)) {
         return true;

@@ -72,11 +72,16 @@ SsEventLayout *ss_event_layout_new(const bt_event_class *event_class, char **ret
     layout->event_class = event_class;
     bt_event_class_get_ref(event_class);
     layout->info = ss_event_info_find(name);
+    layout->tracer_begins = g_strcmp0(name, SS_TRACER_BEGINS) == 0;
+    if (!layout->info && !layout->tracer_begins) {
+        return layout;
+    }
+    find_context(bt_event_class_borrow_stream_class_const(event_class), &layout->context);
     if (!layout->info) {
+        layout->tracer_begins = !layout->context.missing;
         return layout;
     }
     layout->id = layout->info - ss_catalogue_events;
-    find_context(bt_event_class_borrow_stream_class_const(event_class), &layout->context);
     const bt_field_class *payload = bt_event_class_borrow_payload_field_class_const(event_class);
     for (guint i = 0; i < layout->info->n_fields; i++) {
         const SsFieldInfo *field = &layout->info->fields[i];
@@ -114,6 +119,12 @@ static const char *read_string(const bt_field *structure, const SsMember *member
         bt_field_structure_borrow_member_field_by_index_const(structure, member->index);
     /* babeltrace2 reuses fields, and an empty string leaves the text of an earlier one in it */
     return bt_field_string_get_length(field) ? bt_field_string_get_value(field) : "";
+}
+
+gint32 ss_event_layout_pid(const SsEventLayout *layout, const bt_event *event)
+{
+    return (gint32)read_integer(bt_event_borrow_common_context_field_const(event),
+                                &layout->context.vpid);
 }
 
 void ss_event_layout_read(const SsEventLayout *layout, const bt_event *event, SsEvent *ret_event)

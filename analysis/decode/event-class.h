@@ -33,6 +33,7 @@ typedef struct SsContextLayout {
 typedef struct SsEventLayout {
     const bt_event_class *event_class; /* a reference, so that its address stays its own */
     const SsEventInfo *info;           /* NULL: not an event of the catalogue, or not usable */
+    bool tracer_begins;                /* the tracer's own event, of a process that it sets up */
     SsEventId id;
     SsContextLayout context;
     SsMember members[SS_MAX_FIELDS];
@@ -44,5 +45,7 @@ SsEventLayout *ss_event_layout_new(const bt_event_class *event_class, char **ret
 void ss_event_layout_free(SsEventLayout *layout);
 /* Fills id, pid, tid, procname and payload. Strings belong to the bt_event. */
 void ss_event_layout_read(const SsEventLayout *layout, const bt_event *event, SsEvent *ret_event);
+/* The pid of an event whose layout is `tracer_begins`. */
+gint32 ss_event_layout_pid(const SsEventLayout *layout, const bt_event *event);
 /* Our event of that name; NULL when there is none. */
 const SsEventInfo *ss_event_info_find(const char *name);

@@ -29,6 +29,7 @@ SsModel *ss_model_new(void)
     model->traces = g_ptr_array_new_with_free_func(trace_free);
     model->processes = g_ptr_array_new_with_free_func((GDestroyNotify)ss_process_free);
     model->by_pid = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    model->tracers = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     model->run_ends = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
     ss_counts_init(&model->counts);
     return model;
@@ -41,6 +42,7 @@ void ss_model_free(SsModel *model)
     }
     g_ptr_array_unref(model->processes);
     g_ptr_array_unref(model->traces);
+    g_hash_table_unref(model->tracers);
     g_hash_table_unref(model->by_pid);
     g_hash_table_unref(model->run_ends);
     ss_counts_clear(&model->counts);
@@ -242,6 +244,10 @@ void ss_model_event(SsModel *model, const SsEvent *event)
 
     SsProcess *process = ss_process_get(model, event);
     SsThread *thread = ss_thread_get(process, event);
+    if (process->last_ns && ns - process->last_ns > SS_GRACE_NS) {
+        process->silent_from_ns = process->last_ns;
+        process->silent_until_ns = ns;
+    }
     process->last_ns = MAX(process->last_ns, ns);
     thread->last_ns = MAX(thread->last_ns, ns);
     process->acted |= !is_state(event->id);

@@ -48,6 +48,7 @@ struct SsModel {
     GPtrArray *traces;       /* owned SsTraceInfo */
     GPtrArray *processes;    /* owned SsProcess, in order of birth */
     GHashTable *by_pid;      /* SsProcessKey -> SsProcess, weak */
+    GHashTable *tracers;     /* owned gint64 *, trace and pid: its tracer has begun */
     GHashTable *run_ends;    /* int pid -> owned SsRunEnd */
     SsProcess *last_process; /* weak; of the event before */
     SsCounts counts;
@@ -76,6 +77,13 @@ guint ss_model_add_trace(SsModel *model, const char *path, const char *uuid, con
 void ss_model_set_recorded(SsModel *model, guint trace, SsEventId id);
 /* Events were discarded between two times, in ns; events may be 0 when not counted. */
 void ss_model_add_loss(SsModel *model, guint trace, gint64 begin_ns, gint64 end_ns, guint64 events);
+/*
+ * The tracer of a process is set up. When that happens again it was torn down before, say for
+ * want of descriptors, and what was told meanwhile is lost and counted by nobody. Until when the
+ * tracer before it worked is not told either: at most until the process's last sign of life, and
+ * what it told since may be of the new one.
+ */
+void ss_model_tracer_begins(SsModel *model, guint trace, gint32 pid, gint64 ns);
 /* Only between these times, in ns, do all streams of the trace tell; 0: from its beginning, to
  * its end. `missing`: streams that are not there at all. Told before the trace's events. */
 void ss_model_set_complete(SsModel *model, guint trace, gint64 from_ns, gint64 until_ns,

@@ -7,10 +7,27 @@
 
 #include "analysis/model/parts.h"
 
-static gint64 key_of(const SsModel *model, const SsEvent *event)
+static gint64 key_of(const SsModel *model, guint trace, gint32 pid)
 {
-    const SsTraceInfo *trace = ss_model_trace(model, event->trace);
-    return ((gint64)trace->host << 32) | (guint32)event->pid;
+    return ((gint64)ss_model_trace(model, trace)->host << 32) | (guint32)pid;
+}
+
+void ss_model_tracer_begins(SsModel *model, guint trace, gint32 pid, gint64 ns)
+{
+    gint64 tracer = ((gint64)trace << 32) | (guint32)pid;
+    if (g_hash_table_add(model->tracers, g_memdup2(&tracer, sizeof(tracer)))) {
+        return;
+    }
+    gint64 key = key_of(model, trace, pid);
+    const SsProcess *process = g_hash_table_lookup(model->by_pid, &key);
+    if (!process) {
+        return;
+    }
+    gint64 from_ns = MIN(process->last_ns, ns - SS_GRACE_NS);
+    if (process->silent_until_ns >= from_ns) {
+        from_ns = MIN(from_ns, process->silent_from_ns);
+    }
+    ss_model_add_loss(model, trace, from_ns, ns, 0 /* not counted */);
 }
 
 static void descriptor_free(gpointer data)
@@ -74,7 +91,7 @@ SsProcess *ss_process_get(SsModel *model, const SsEvent *event)
     if (process && process->pid == event->pid && process->trace == event->trace) {
         return process;
     }
-    gint64 key = key_of(model, event);
+    gint64 key = key_of(model, event->trace, event->pid);
     process = g_hash_table_lookup(model->by_pid, &key);
     if (!process) {
         process = process_new(model, event);

@@ -365,14 +365,15 @@ struct SsProcess {
     bool name_of_main;
     char *vm; /* owned; "" when not known */
     gint64 birth_ns, last_ns;
-    GPtrArray *devices;   /* owned SsDevice */
-    GHashTable *by_dev;   /* guint64 * -> SsDevice, weak */
-    GHashTable *by_vdev;  /* guint64 * -> SsDevice, weak */
-    GHashTable *mappings; /* guint64 * -> owned SsMapping, not finalized */
-    GHashTable *closing;  /* SsMapping, owned: finalized, descriptor not closed */
-    GHashTable *fds;      /* int -> owned SsDescriptor */
-    GHashTable *threads;  /* int -> owned SsThread */
-    GPtrArray *pending;   /* weak SsMapping: visible when the commit ends */
+    gint64 silent_from_ns, silent_until_ns; /* its last silence of more than SS_GRACE_NS */
+    GPtrArray *devices;                     /* owned SsDevice */
+    GHashTable *by_dev;                     /* guint64 * -> SsDevice, weak */
+    GHashTable *by_vdev;                    /* guint64 * -> SsDevice, weak */
+    GHashTable *mappings;                   /* guint64 * -> owned SsMapping, not finalized */
+    GHashTable *closing;                    /* SsMapping, owned: finalized, descriptor not closed */
+    GHashTable *fds;                        /* int -> owned SsDescriptor */
+    GHashTable *threads;                    /* int -> owned SsThread */
+    GPtrArray *pending;                     /* weak SsMapping: visible when the commit ends */
     guint64 commits_ended;
     gint64 last_commit_end_ns;
     gint64 newest_finalized_removal_ns; /* the latest removal that led to a finalize */

@@ -284,6 +284,9 @@ static GPtrArray *exclusions_of(const SsSessionConfig *config, const char *patte
 
 static gboolean enable_events(LttngHandle *handle, const SsSessionConfig *config, GError **error)
 {
+    if (!enable(handle, config, SS_TRACER_BEGINS, NULL, error)) {
+        return FALSE;
+    }
     for (guint i = 0; i < SS_N_EVENTS; i++) {
         const SsEventInfo *info = &ss_catalogue_events[i];
 

@@ -23,6 +23,7 @@ void ss_fixture_free(SsFixture *fixture)
     g_free(fixture->host);
     g_array_unref(fixture->events);
     g_array_unref(fixture->losses);
+    g_array_unref(fixture->tracers);
     g_array_unref(fixture->process_ends);
     g_ptr_array_unref(fixture->threads);
     g_ptr_array_unref(fixture->strings);
@@ -197,6 +198,9 @@ static const char *parse_header(SsFixture *fixture, char *line)
     } else if (g_str_equal(key, "loss") && third) {
         SsLoss loss = { to_ns(first), to_ns(second), g_ascii_strtoull(third, NULL, 0) };
         g_array_append_val(fixture->losses, loss);
+    } else if (g_str_equal(key, "tracer-begins") && second) {
+        SsFixtureTracer tracer = { atoi(first), to_ns(second) };
+        g_array_append_val(fixture->tracers, tracer);
     } else if (g_str_equal(key, "end") && first) {
         fixture->end_ns = to_ns(first);
     } else if (g_str_equal(key, "process-end") && second) {
@@ -223,6 +227,7 @@ SsFixture *ss_fixture_load(const char *path, GError **error)
     fixture->host = g_strdup("host");
     fixture->events = g_array_new(FALSE, FALSE, sizeof(SsEvent));
     fixture->losses = g_array_new(FALSE, FALSE, sizeof(SsLoss));
+    fixture->tracers = g_array_new(FALSE, FALSE, sizeof(SsFixtureTracer));
     fixture->process_ends = g_array_new(FALSE, FALSE, sizeof(SsFixtureEnd));
     fixture->threads = g_ptr_array_new_with_free_func(thread_free);
     fixture->strings = g_ptr_array_new_with_free_func(g_free);
@@ -256,10 +261,22 @@ static void feed_losses(const SsFixture *fixture, SsModel *model, guint trace, g
     }
 }
 
+static void feed_tracers(const SsFixture *fixture, SsModel *model, guint trace, guint *next,
+                         gint64 until_ns)
+{
+    for (; *next < fixture->tracers->len; (*next)++) {
+        const SsFixtureTracer *tracer = &g_array_index(fixture->tracers, SsFixtureTracer, *next);
+        if (tracer->ns > until_ns) {
+            return;
+        }
+        ss_model_tracer_begins(model, trace, tracer->pid, tracer->ns);
+    }
+}
+
 void ss_fixture_feed(const SsFixture *fixture, SsModel *model)
 {
     guint trace = ss_model_add_trace(model, fixture->path, "00000000-0000", fixture->host);
-    guint next_loss = 0;
+    guint next_loss = 0, next_tracer = 0;
     for (guint id = 0; id < SS_N_EVENTS; id++) {
         if (fixture->recorded[id]) {
             ss_model_set_recorded(model, trace, id);
@@ -276,6 +293,7 @@ void ss_fixture_feed(const SsFixture *fixture, SsModel *model)
         }
         event.trace = trace;
         feed_losses(fixture, model, trace, &next_loss, event.ns);
+        feed_tracers(fixture, model, trace, &next_tracer, event.ns);
         ss_model_event(model, &event);
     }
     feed_losses(fixture, model, trace, &next_loss, G_MAXINT64);

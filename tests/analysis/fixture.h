@@ -8,6 +8,7 @@
  *   host NAME
  *   thread PID TID NAME                    names a thread (the process, when both are equal)
  *   loss FROM TO EVENTS                    seconds; EVENTS 0 is "nobody counted"
+ *   tracer-begins PID SECONDS              see ss_model_tracer_begins(); in order of time
  *   end SECONDS                            the recording reached this time
  *   process-end PID alive|exited|signal [CODE [SECONDS]]
  *   +SECONDS PID TID EVENT field=value...  values: numbers, words, "quoted" with C escapes
@@ -25,12 +26,18 @@ typedef struct SsFixtureThread {
     char *name; /* owned */
 } SsFixtureThread;
 
+typedef struct SsFixtureTracer {
+    gint32 pid;
+    gint64 ns;
+} SsFixtureTracer;
+
 typedef struct SsFixture {
     char *path;
     char *host; /* owned */
     bool recorded[SS_N_EVENTS];
     GArray *events;       /* of SsEvent, their strings owned by `strings` */
     GArray *losses;       /* of SsLoss */
+    GArray *tracers;      /* of SsFixtureTracer */
     GPtrArray *threads;   /* owned SsFixtureThread */
     GPtrArray *strings;   /* owned char * */
     GArray *process_ends; /* of SsFixtureEnd */
