@@ -45,6 +45,9 @@ extern const SsCheck ss_check_out_of_range;
 extern const SsCheck ss_check_unmap_unknown;
 extern const SsCheck ss_check_commit_without_begin;
 extern const SsCheck ss_check_transaction_left_open;
+extern const SsCheck ss_check_double_close;
+extern const SsCheck ss_check_fd_closed_early;
+extern const SsCheck ss_check_fd_backlog;
 
 struct SsChecks {
     SsModel *model;       /* weak */

@@ -52,6 +52,15 @@ static void take_process(SsModel *model, JsonObject *object, bool ended, bool wh
     }
 }
 
+static void take_limit(SsModel *model, JsonObject *object)
+{
+    gint64 pid, nofile;
+    if (get_int(object, "pid", &pid) && pid > 0 && pid <= G_MAXINT32 &&
+        get_int(object, "nofile", &nofile) && nofile > 0) {
+        ss_model_set_fd_limit(model, (gint32)pid, (guint64)nofile);
+    }
+}
+
 static void take(SsModel *model, JsonNode *root, gint64 until_ns)
 {
     if (!JSON_NODE_HOLDS_OBJECT(root)) {
@@ -65,6 +74,7 @@ static void take(SsModel *model, JsonNode *root, gint64 until_ns)
         JsonNode *node = json_array_get_element(processes, i);
         if (JSON_NODE_HOLDS_OBJECT(node)) {
             JsonObject *process = json_node_get_object(node);
+            take_limit(model, process);
             JsonNode *ended = json_object_get_member(process, "ended");
             bool known = ended && JSON_NODE_HOLDS_VALUE(ended) &&
                          json_node_get_value_type(ended) == G_TYPE_BOOLEAN;

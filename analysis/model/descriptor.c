@@ -1,8 +1,8 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Descriptors: received with a request, duplicated for a mapping, closed. A number
- * that is handed out again implies a close that nobody told.
+ * Descriptors: received with a request, duplicated for a mapping, and what a close does to
+ * the books. A number that is handed out again implies a close that nobody told.
  */
 #include "analysis/model/parts.h"
 
@@ -49,14 +49,20 @@ static void end(SsDescriptor *descriptor)
 SsDescriptor *ss_descriptor_open(SsModel *model, SsProcess *process, gint32 number, gint64 ns)
 {
     SsDescriptor *older = g_hash_table_lookup(process->fds, GINT_TO_POINTER(number));
+    SsDescriptor *descriptor = g_new0(SsDescriptor, 1);
     if (older) {
+        ss_closing_implied(model, older, ns);
+        if (older->role == SS_FD_RECEIVED) {
+            descriptor->older_device = older->device;
+            descriptor->older_seq = older->seq;
+            descriptor->older_ino = older->ino;
+        }
         model->counts.fds_implied_closed++;
         if (older->device) {
             older->device->counts.fds_implied_closed++;
         }
         end(older);
     }
-    SsDescriptor *descriptor = g_new0(SsDescriptor, 1);
     descriptor->process = process;
     descriptor->number = number;
     descriptor->birth_ns = ns;
@@ -158,49 +164,14 @@ static void duplicated(SsModel *model, SsProcess *process, SsThread *thread, con
                               .b = (guint32)u->virtio_shmem_fd_dup.fd });
 }
 
-static void closed(SsModel *model, SsProcess *process, gint32 fd, gint32 ret, gint64 ns)
-{
-    SsDescriptor *descriptor = g_hash_table_lookup(process->fds, GINT_TO_POINTER(fd));
-    if (descriptor) {
-        ss_descriptor_close(model, descriptor, ns, ret);
-    }
-}
-
-static void reclaimed(SsModel *model, SsProcess *process, const SsEvent *event)
-{
-    const SsEventPayload *u = &event->u;
-    SsDescriptor *descriptor =
-        g_hash_table_lookup(process->fds, GINT_TO_POINTER(u->ram_block_reclaimed.fd));
-    /* QEMU reclaims other RAM blocks with descriptors too. */
-    if (!descriptor || descriptor->role != SS_FD_DUPLICATE) {
-        return;
-    }
-    const SsMapping *mapping = descriptor->mapping;
-    if (mapping && mapping->host && mapping->host != u->ram_block_reclaimed.host) {
-        return;
-    }
-    ss_descriptor_close(model, descriptor, event->ns, u->ram_block_reclaimed.ret);
-}
-
 void ss_descriptor_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
 {
     switch (event->id) {
     case SS_EVENT_VHOST_USER_BACKEND_FD:
         received(model, process, event);
         break;
-    case SS_EVENT_VHOST_USER_BACKEND_FD_CLOSE:
-        closed(model, process, event->u.vhost_user_backend_fd_close.fd,
-               event->u.vhost_user_backend_fd_close.ret, event->ns);
-        break;
     case SS_EVENT_VIRTIO_SHMEM_FD_DUP:
         duplicated(model, process, thread, event);
-        break;
-    case SS_EVENT_VIRTIO_SHMEM_FD_CLOSE:
-        closed(model, process, event->u.virtio_shmem_fd_close.fd,
-               event->u.virtio_shmem_fd_close.ret, event->ns);
-        break;
-    case SS_EVENT_RAM_BLOCK_RECLAIMED:
-        reclaimed(model, process, event);
         break;
     default:
         break;

@@ -108,6 +108,7 @@ static void absorb(SsDevice *device, SsDevice *by_vdev)
     g_array_append_vals(device->regions, by_vdev->regions->data, by_vdev->regions->len);
     add_counts(&device->counts, &by_vdev->counts);
     device->live_mappings += by_vdev->live_mappings;
+    device->fds_waiting += by_vdev->fds_waiting;
     device->birth_ns = MIN(device->birth_ns, by_vdev->birth_ns);
     device->late |= by_vdev->late;
 }

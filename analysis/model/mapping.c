@@ -25,6 +25,9 @@ void ss_mapping_forget(SsProcess *process, SsMapping *mapping)
     if (g_hash_table_lookup(process->mappings, &mapping->pointer) == mapping) {
         g_hash_table_remove(process->mappings, &mapping->pointer);
     } else {
+        if (mapping->device && mapping->device->fds_waiting) {
+            mapping->device->fds_waiting--;
+        }
         g_hash_table_remove(process->closing, mapping);
     }
 }
@@ -74,6 +77,9 @@ static void set_fd(SsModel *model, SsMapping *mapping, gint32 fd, gint64 ns)
     mapping->fd = fd;
     if (descriptor && descriptor->role == SS_FD_RECEIVED) {
         return; /* its own is not known */
+    }
+    if (ss_closing_known(process, mapping->pointer, fd)) {
+        return; /* it still tells the number, which may be another's by now */
     }
     if (!descriptor || (descriptor->mapping && descriptor->mapping != mapping)) {
         descriptor = ss_descriptor_open(model, process, fd, ns);
@@ -257,6 +263,11 @@ static void finalized(SsModel *model, SsProcess *process, const SsEvent *event)
     /* The pointer is free for another mapping; the descriptor waits for RCU. */
     g_hash_table_steal(process->mappings, &mapping->pointer);
     g_hash_table_add(process->closing, mapping);
+    if (mapping->device) {
+        SsDevice *device = mapping->device;
+        device->fds_waiting++;
+        device->counts.fds_waiting_most = MAX(device->counts.fds_waiting_most, device->fds_waiting);
+    }
 }
 
 static void told_again(SsModel *model, SsProcess *process, const SsEvent *event)

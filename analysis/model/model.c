@@ -31,6 +31,7 @@ SsModel *ss_model_new(void)
     model->by_pid = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     model->tracers = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     model->run_ends = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
+    model->fd_limits = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
     ss_counts_init(&model->counts);
     return model;
 }
@@ -45,6 +46,7 @@ void ss_model_free(SsModel *model)
     g_hash_table_unref(model->tracers);
     g_hash_table_unref(model->by_pid);
     g_hash_table_unref(model->run_ends);
+    g_hash_table_unref(model->fd_limits);
     ss_counts_clear(&model->counts);
     g_free(model);
 }
@@ -152,6 +154,11 @@ void ss_model_set_run_end(SsModel *model, gint32 pid, SsProcessEnd end, gint32 c
     g_hash_table_replace(model->run_ends, GINT_TO_POINTER(pid), run_end);
 }
 
+void ss_model_set_fd_limit(SsModel *model, gint32 pid, guint64 limit)
+{
+    g_hash_table_replace(model->fd_limits, GINT_TO_POINTER(pid), g_memdup2(&limit, sizeof(limit)));
+}
+
 bool ss_model_lost(const SsModel *model, const SsProcess *process, gint64 from_ns, gint64 to_ns)
 {
     const SsTraceInfo *trace = trace_at(model, process->trace);
@@ -250,6 +257,7 @@ void ss_model_event(SsModel *model, const SsEvent *event)
     }
     process->last_ns = MAX(process->last_ns, ns);
     thread->last_ns = MAX(thread->last_ns, ns);
+    thread->events++;
     process->acted |= !is_state(event->id);
     if (is_state(event->id) && event->tid != event->pid) {
         process->dumped_ns = ns;
@@ -304,6 +312,8 @@ void ss_model_event(SsModel *model, const SsEvent *event)
     case SS_N_CLASSES:
         break;
     }
+    ss_closing_event(model, process, thread, event);
+    ss_backlog_event(model, process, thread, event);
     ss_effect_event(model, process, thread, event);
     ss_table_event(model, process, event);
     ss_place_event(model, process, thread, event);
@@ -332,6 +342,8 @@ static void finish_process(SsModel *model, SsProcess *process)
 {
     gint64 end = ss_model_reach(model, process);
     take_end(model, process, end);
+    const guint64 *limit = g_hash_table_lookup(model->fd_limits, GINT_TO_POINTER(process->pid));
+    process->backlog.limit = limit ? *limit : 0;
     for (guint i = 0; i < process->devices->len; i++) {
         SsDevice *device = g_ptr_array_index(process->devices, i);
         ss_exchange_settle(model, device, end - SS_STEP_NS, end);

@@ -14,6 +14,8 @@ typedef enum SsNoticeKind {
     SS_NOTICE_STRAY_REPLY,  /* device: a reply was sent before any request was read */
     SS_NOTICE_REFUSED,      /* exchange, of which nothing but that may be known */
     SS_NOTICE_SETTLED,      /* exchange: nothing of it comes any more */
+    SS_NOTICE_CLOSED_AGAIN, /* close: the number had been closed before */
+    SS_NOTICE_CLOSED_EARLY, /* close: its mapping is still in use */
     SS_NOTICE_MAPPED,       /* exchange: its mapping entered the region */
     SS_NOTICE_WAIT_ENDED,   /* wait, thread */
     SS_NOTICE_READ_ENDED,   /* thread, device: a message is whole; since_ns */
@@ -37,6 +39,7 @@ typedef struct SsNotice {
     SsExchange *exchange;
     SsWait *wait;
     const SsMapping *mapping;
+    const SsClose *close;
     guint64 mappings;
     bool fatal; /* UNBEGUN: QEMU says so itself, and ends */
 } SsNotice;
@@ -50,6 +53,7 @@ struct SsModel {
     GHashTable *by_pid;      /* SsProcessKey -> SsProcess, weak */
     GHashTable *tracers;     /* owned gint64 *, trace and pid: its tracer has begun */
     GHashTable *run_ends;    /* int pid -> owned SsRunEnd */
+    GHashTable *fd_limits;   /* int pid -> owned guint64 */
     SsProcess *last_process; /* weak; of the event before */
     SsCounts counts;
     SsWaitKind waits[SS_MAX_REQUEST]; /* by VhostUserRequest; 0: any other */
@@ -94,6 +98,8 @@ void ss_model_reached(SsModel *model, guint trace, gint64 ns);
  * signal, and when, in ns since the Unix epoch (0: not known). */
 void ss_model_set_run_end(SsModel *model, gint32 pid, SsProcessEnd end, gint32 code,
                           gint64 ended_ns);
+/* How many descriptors a process may have open, as is known from outside the trace. */
+void ss_model_set_fd_limit(SsModel *model, gint32 pid, guint64 limit);
 
 /* Takes any event in any order; never fails. */
 void ss_model_event(SsModel *model, const SsEvent *event);

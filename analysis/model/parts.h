@@ -37,6 +37,19 @@ void ss_exchange_restart(SsModel *model, SsDevice *device, gint64 ns);
 /* Tells the checks of every dispatched exchange older than `before_ns`. */
 void ss_exchange_settle(SsModel *model, SsDevice *device, gint64 before_ns, gint64 ns);
 
+/* backlog.c: after all others have seen the event */
+void ss_backlog_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event);
+
+/* closing.c: after all others have seen the event */
+void ss_closing_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event);
+/* A mapping is made at that pointer, a RAM block at that address: those that were there have
+ * ended. 0 is none. */
+void ss_closing_born(SsProcess *process, guint64 pointer, guint64 host);
+/* The mapping is alive, and that descriptor of it was closed. */
+bool ss_closing_known(const SsProcess *process, guint64 pointer, gint32 number);
+/* The number of `older` is handed out again: somebody closed it. */
+void ss_closing_implied(SsModel *model, const SsDescriptor *older, gint64 ns);
+
 /* effect.c: after all others have seen the event */
 void ss_effect_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event);
 

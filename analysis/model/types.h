@@ -76,6 +76,7 @@ typedef struct SsWaitKind {
 typedef struct SsCounts {
     guint64 mappings_created, mappings_visible, mappings_removed, mappings_finalized;
     guint64 fds_received, fds_duplicated, fds_closed, fds_close_failed, fds_implied_closed;
+    guint64 fds_waiting_most; /* for RCU to close them, at once; of all: in one process */
     guint64 requests, maps, unmaps, replies, replies_failed, refused;
     guint64 commits, mem_tables, mem_tables_failed;
     GHashTable *refusals; /* owned; char * -> guint64 *, by the reason's word */
@@ -228,6 +229,7 @@ struct SsDevice {
     SsCounts counts;
     SsWaitKind waits[SS_MAX_REQUEST]; /* by VhostUserRequest; 0: any other */
     guint live_mappings;              /* added and not removed */
+    guint fds_waiting;                /* of its finalized mappings, for RCU to close them */
     SsTable table;
     SsWindows *windows; /* owned; NULL until there are some */
     GTree *places;      /* owned; SsMapping by their place, weak */
@@ -253,7 +255,46 @@ struct SsDescriptor {
     bool birth_seen;
     SsMapping *mapping; /* weak; the mapping whose own descriptor it is */
     guint64 mapping_pointer;
+    /* The received one that had the number before, and was closed unseen. */
+    SsDevice *older_device; /* weak */
+    guint64 older_seq, older_ino;
 };
+
+typedef enum SsCloser {
+    SS_CLOSER_UNSEEN,
+    SS_CLOSER_DISPATCH,
+    SS_CLOSER_MAPPING,
+    SS_CLOSER_RAM_BLOCK,
+} SsCloser;
+
+/* A descriptor after its close. */
+typedef struct SsClosed {
+    guint64 key; /* in the table that has it */
+    gint32 number;
+    SsCloser closer;
+    gint32 ret;
+    guint64 ino;
+    guint32 request;
+    guint64 seq;
+    SsDevice *device; /* weak; NULL when not known */
+    guint64 mapping;  /* whose own it was; 0: nobody's */
+    guint64 ram;      /* key of the RAM block that owns it still */
+    guint32 shmid;
+    guint64 shm_offset, len;
+    bool in_region;             /* its mapping was, at that time */
+    bool told;                  /* the checks know */
+    gint64 birth_ns, closed_ns; /* birth: or when its mapping was told of last */
+    SsThread *thread;           /* weak; that closed it; NULL when not known */
+    guint64 thread_events;
+} SsClosed;
+
+/* A close that was not the closer's to do, or not again. */
+typedef struct SsClose {
+    SsCloser closer;
+    gint32 number, ret;
+    SsClosed first;             /* the close before; of an early one this one */
+    const SsDescriptor *victim; /* weak; whose number it was by now; NULL: nobody's known */
+} SsClose;
 
 /* Identity: process, pointer, birth. */
 struct SsMapping {
@@ -326,6 +367,8 @@ struct SsThread {
     gint32 tid;
     char *name; /* owned */
     gint64 last_ns;
+    guint64 events;
+    guint64 closed_mapping; /* it closed the descriptor of that one last; 0: something else */
     guint n_contexts;
     SsContext contexts[SS_MAX_CONTEXTS];
     bool waiting;
@@ -349,6 +392,16 @@ typedef struct SsTransactions {
     gint64 left_ended_ns;          /* a commit ended it after all; 0: none did */
     bool left_before;              /* it may have been open before that dispatch */
 } SsTransactions;
+/* Descriptors of finalized mappings, which RCU has yet to close. */
+typedef struct SsBacklog {
+    guint64 limit;         /* of the process; 0: not known. Set when its last event was read */
+    guint most, most_open; /* at once; and all that were known to be open then */
+    gint64 most_ns;
+    guint64 refused; /* duplicates for which no number was left; what follows is of the first */
+    guint refused_waiting;
+    gint64 refused_ns;
+    SsDevice *refused_device; /* weak; NULL when not known */
+} SsBacklog;
 
 typedef enum SsProcessEnd {
     SS_END_UNKNOWN,
@@ -374,6 +427,17 @@ struct SsProcess {
     GHashTable *fds;                        /* int -> owned SsDescriptor */
     GHashTable *threads;                    /* int -> owned SsThread */
     GPtrArray *pending;                     /* weak SsMapping: visible when the commit ends */
+    GPtrArray *devices;          /* owned SsDevice */
+    GHashTable *by_dev;          /* guint64 * -> SsDevice, weak */
+    GHashTable *by_vdev;         /* guint64 * -> SsDevice, weak */
+    GHashTable *mappings;        /* guint64 * -> owned SsMapping, not finalized */
+    GHashTable *closing;         /* SsMapping, owned: finalized, descriptor not closed */
+    GHashTable *fds;             /* int -> owned SsDescriptor */
+    GHashTable *closed_ram;      /* guint64 * -> owned SsClosed: its RAM block will close it too */
+    GHashTable *closed_mappings; /* guint64 * -> owned SsClosed: before the mapping's end */
+    SsClosed closed_last;        /* of the mapping that ended last */
+    GHashTable *threads;         /* int -> owned SsThread */
+    GPtrArray *pending;          /* weak SsMapping: visible when the commit ends */
     guint64 commits_ended;
     gint64 last_commit_end_ns;
     gint64 newest_finalized_removal_ns; /* the latest removal that led to a finalize */
@@ -386,6 +450,7 @@ struct SsProcess {
     guint64 late_objects; /* things seen whose beginning was not */
     bool acted;           /* it told more than its state */
     gint64 dumped_ns;     /* it told its state to a thread of the tracer; 0: never */
+    SsBacklog backlog;
     SsProcessEnd end;
     gint32 end_code; /* exit code or signal */
     gint64 ended_ns; /* 0 when not known */

@@ -61,6 +61,8 @@ static void add_processes(JsonBuilder *builder, const SsWatch *watch)
         json_builder_set_member_name(builder, "ended");
         json_builder_add_boolean_value(builder, process->ended_ns != 0);
         add_int_or_null(builder, "ended_ns", process->ended_ns != 0, process->ended_ns);
+        add_int_or_null(builder, "nofile", process->nofile && process->nofile <= G_MAXINT64,
+                        (gint64)process->nofile);
         json_builder_end_object(builder);
     }
     json_builder_end_array(builder);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -79,6 +80,18 @@ static gboolean has_tracer(pid_t pid)
     return g_file_get_contents(path, &maps, NULL, NULL) && strstr(maps, "/liblttng-ust.so");
 }
 
+/* QEMU raises its own limit as it starts, so it is asked again. */
+static void refresh_limit(SsWatch *watch, SsWatchedProcess *process)
+{
+    struct rlimit limit;
+
+    if (prlimit(process->pid, RLIMIT_NOFILE, NULL, &limit) == 0 &&
+        process->nofile != limit.rlim_cur) {
+        process->nofile = limit.rlim_cur;
+        watch->changed = TRUE;
+    }
+}
+
 static void begin_to_watch(SsWatch *watch, pid_t pid, char *name)
 {
     SsWatchedProcess process = { .pid = pid, .name = name };
@@ -87,6 +100,8 @@ static void begin_to_watch(SsWatch *watch, pid_t pid, char *name)
     if (process.pidfd < 0) {
         /* It ended between being seen and being opened. */
         process.ended_ns = ss_watch_now_ns();
+    } else {
+        refresh_limit(watch, &process);
     }
     g_array_append_val(watch->processes, process);
     watch->changed = TRUE;
@@ -255,6 +270,7 @@ void ss_watch_check(SsWatch *watch)
             watch->changed = TRUE;
         } else {
             refresh_name(watch, process);
+            refresh_limit(watch, process);
         }
     }
 }

@@ -13,6 +13,7 @@ typedef struct SsWatchedProcess {
     int pidfd;       /* owned; -1 when the process has ended */
     char *name;      /* owned: the kernel's short name */
     gint64 ended_ns; /* Unix time; 0 while it lives */
+    guint64 nofile;  /* how many descriptors it may have open; 0: not known */
 } SsWatchedProcess;
 
 typedef struct SsWatch {

@@ -221,6 +221,11 @@ static void add_counts(const SsReport *report, GString *out)
     }
     add_alive(report, fds, ss_open_events, count_open_fds(report->model), "open");
     ss_text_labelled(out, LABEL, "descriptors", fds->str);
+    if (counts->fds_waiting_most) {
+        g_autofree char *most = figure_text(report, counts, "fds_waiting_most");
+        g_autofree char *waited = g_strdup_printf("%s at once, at most, waited for RCU", most);
+        ss_text_labelled(out, LABEL, "", waited);
+    }
 
     g_autoptr(GString) requests = figures(
         report, counts,

@@ -46,6 +46,7 @@ static BeyondReach beyond_reach[] = {
     { SS_EVENT_VIRTIO_SHMEM_MAPPING_REMOVED, "fd-leak" },
     { SS_EVENT_VIRTIO_SHMEM_MAPPING_REMOVED, "accepted-not-mapped" },
     { SS_EVENT_VIRTIO_SHMEM_MAPPING_REMOVED, "refused-but-mapped" },
+    { SS_EVENT_VIRTIO_SHMEM_MAPPING_REMOVED, "fd-closed-early" },
     { SS_EVENT_VIRTIO_SHMEM_MAPPING_ADDED, "fd-leak" },
     { SS_EVENT_VHOST_USER_BACKEND_DISPATCHED, "died-in-request" },
     { SS_EVENT_MEMORY_TRANSACTION_BEGIN, "commit-without-begin" },
@@ -59,10 +60,12 @@ static guint64 bit(const char *id)
 }
 
 /* What is seen of the same trouble when a part of its evidence is missing: a wait that spoke up
- * is a hang until its end is seen, with or without the cycle; and what led to a deadlock. */
+ * is a hang until its end is seen, with or without the cycle; what led to a deadlock; and the close
+ * that follows from one that was too early. */
 static guint64 kin(const SsFixture *whole, guint64 alarms)
 {
     guint64 cause = alarms & bit("reply-commit-deadlock") ? bit("commit-before-reply") : 0;
+    cause |= alarms & bit("fd-closed-early") ? bit("double-close") : 0;
     for (guint i = 0; i < whole->events->len; i++) {
         if (g_array_index(whole->events, SsEvent, i).id == SS_EVENT_VHOST_USER_REPLY_WAIT_LASTS) {
             return cause | bit("reply-commit-deadlock") | bit("stuck-wait");

@@ -203,6 +203,9 @@ static const char *parse_header(SsFixture *fixture, char *line)
         g_array_append_val(fixture->tracers, tracer);
     } else if (g_str_equal(key, "end") && first) {
         fixture->end_ns = to_ns(first);
+    } else if (g_str_equal(key, "fd-limit") && second) {
+        fixture->limit_pid = atoi(first);
+        fixture->limit = g_ascii_strtoull(second, NULL, 0);
     } else if (g_str_equal(key, "process-end") && second) {
         SsFixtureEnd end = { .pid = atoi(first), .code = third ? atoi(third) : -1 };
         end.ns = fourth ? to_ns(fourth) : 0;
@@ -281,6 +284,9 @@ void ss_fixture_feed(const SsFixture *fixture, SsModel *model)
         if (fixture->recorded[id]) {
             ss_model_set_recorded(model, trace, id);
         }
+    }
+    if (fixture->limit) {
+        ss_model_set_fd_limit(model, fixture->limit_pid, fixture->limit);
     }
     for (guint i = 0; i < fixture->process_ends->len; i++) {
         const SsFixtureEnd *end = &g_array_index(fixture->process_ends, SsFixtureEnd, i);

@@ -10,6 +10,7 @@
  *   loss FROM TO EVENTS                    seconds; EVENTS 0 is "nobody counted"
  *   tracer-begins PID SECONDS              see ss_model_tracer_begins(); in order of time
  *   end SECONDS                            the recording reached this time
+ *   fd-limit PID N
  *   process-end PID alive|exited|signal [CODE [SECONDS]]
  *   +SECONDS PID TID EVENT field=value...  values: numbers, words, "quoted" with C escapes
  *
@@ -42,6 +43,8 @@ typedef struct SsFixture {
     GPtrArray *strings;   /* owned char * */
     GArray *process_ends; /* of SsFixtureEnd */
     gint64 end_ns;
+    gint32 limit_pid; /* of one process how many descriptors it may have; 0: of none */
+    guint64 limit;
 } SsFixture;
 
 typedef struct SsFixtureEnd {
