@@ -59,12 +59,8 @@ class Seed:
 
     def reproduce(self, number):
         """(the finding, its program's outcome, the report of that QEMU's recording)."""
-        source = self.path(f"nested-wait-{number}.made.c")
-        made = common.tool("waits", "--reproduce", f"nested-wait:{number}", "--output", source,
-                           self.trace)
-        if made.returncode != 0:
-            raise common.HarnessError(f"nested-wait:{number}: {made.stderr}")
-        program = reproduction.build(common.text_of(source), self.path(f"nested-wait-{number}"))
+        program = reproduction.from_finding(self.trace, f"nested-wait:{number}",
+                                            self.path(f"nested-wait-{number}"))
         trace = f"{program}.trace"
         outcome = reproduction.run_recorded(program, trace, "--seconds", str(SECONDS))
         return self.hazards[number - 1], outcome, common.Report(trace), program

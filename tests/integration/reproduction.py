@@ -79,12 +79,12 @@ def finish(process):
     return Outcome(process.returncode, stdout, stderr)
 
 
-def run(program, *arguments):
+def run(program, *arguments, qemu=PROGRAM):
     """Runs a compiled program to its end."""
-    return finish(start(program, *arguments))
+    return finish(start(program, *arguments, qemu=qemu))
 
 
-def run_recorded(program, trace, *arguments):
+def run_recorded(program, trace, *arguments, qemu=PROGRAM):
     """Runs a compiled program with a recording of its QEMU from that one's birth on.
 
     In the place of QEMU the program starts a shell that tells its pid and becomes QEMU once the
@@ -98,7 +98,7 @@ def run_recorded(program, trace, *arguments):
     os.mkfifo(go)
     with open(held, "w", encoding="utf-8") as script:
         script.write(f"#!/bin/sh\necho $$ >{shlex.quote(pid_file)}\nread go <{shlex.quote(go)}\n"
-                     f'exec {shlex.quote(PROGRAM)} "$@"\n')
+                     f'exec {shlex.quote(qemu)} "$@"\n')
     os.chmod(held, 0o755)
     process = start(program, *arguments, qemu=held)
     child = None
@@ -138,6 +138,15 @@ def from_order(name, output):
     if status != 0:
         raise common.HarnessError(f"{name}: {stderr}")
     return build(text, output)
+
+
+def from_finding(trace, finding, output):
+    """The program that the tool makes of a finding of a recording, compiled."""
+    source = f"{output}.made"
+    made = common.tool("waits", "--reproduce", finding, "--output", source, trace)
+    if made.returncode != 0:
+        raise common.HarnessError(f"{finding}: {made.stderr}")
+    return build(common.text_of(source), output)
 
 
 def told(order):
