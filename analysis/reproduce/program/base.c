@@ -34,6 +34,9 @@ static int qemu_output = -1;
 /* The devices are as they are before the first step: what goes wrong now is QEMU's answer. */
 static bool playing;
 
+/* QEMU hung, and is being freed. */
+static bool freeing;
+
 /* Milliseconds of a clock that is never set. */
 static int64_t now_ms(void)
 {
@@ -110,7 +113,14 @@ __attribute__((noreturn, format(printf, 1, 2))) static void not_hung(const char 
 /* A channel was closed: QEMU has ended, or gives up the device. */
 __attribute__((noreturn)) static void channel_closed(const char *name)
 {
+    if (freeing) {
+        (void)printf("  the end of the back-end ends QEMU\n");
+        end_qemu();
+        show_qemu_output();
+        exit(EXIT_HUNG);
+    }
     if (playing) {
+        show_qemu_output();
         not_hung("reason=channel-closed");
     }
     could_not("QEMU ended, or closed %s", name);

@@ -290,6 +290,7 @@ static void free_qemu(unsigned question)
     int64_t deadline = now_ms() + FREED_MS;
     bool answered = false;
 
+    freeing = true;
     for (unsigned i = 0; i < DEVICE_COUNT; i++) {
         (void)close(backends[i].main_fd);
         (void)close(backends[i].channel_fd);
