@@ -427,17 +427,9 @@ struct SsProcess {
     GHashTable *fds;                        /* int -> owned SsDescriptor */
     GHashTable *threads;                    /* int -> owned SsThread */
     GPtrArray *pending;                     /* weak SsMapping: visible when the commit ends */
-    GPtrArray *devices;          /* owned SsDevice */
-    GHashTable *by_dev;          /* guint64 * -> SsDevice, weak */
-    GHashTable *by_vdev;         /* guint64 * -> SsDevice, weak */
-    GHashTable *mappings;        /* guint64 * -> owned SsMapping, not finalized */
-    GHashTable *closing;         /* SsMapping, owned: finalized, descriptor not closed */
-    GHashTable *fds;             /* int -> owned SsDescriptor */
     GHashTable *closed_ram;      /* guint64 * -> owned SsClosed: its RAM block will close it too */
     GHashTable *closed_mappings; /* guint64 * -> owned SsClosed: before the mapping's end */
     SsClosed closed_last;        /* of the mapping that ended last */
-    GHashTable *threads;         /* int -> owned SsThread */
-    GPtrArray *pending;          /* weak SsMapping: visible when the commit ends */
     guint64 commits_ended;
     gint64 last_commit_end_ns;
     gint64 newest_finalized_removal_ns; /* the latest removal that led to a finalize */
