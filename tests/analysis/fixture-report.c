@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "analysis/report/report.h"
+#include "analysis/reproduce/reproduce.h"
 #include "tests/analysis/fixture.h"
 
 typedef struct Format {
@@ -27,7 +28,31 @@ static char *ids(const SsReport *report)
     return g_string_free(text, FALSE);
 }
 
+/* What `waits --reproduce` makes of each finding that has an order of messages: a line
+ * "@ ID:N", and the program; or "@ ID:N cannot REASON". */
+static char *programs(const SsReport *report)
+{
+    g_autoptr(GHashTable) numbers = g_hash_table_new(g_str_hash, g_str_equal);
+    GString *text = g_string_new(NULL);
+    for (guint i = 0; i < report->checks->findings->len; i++) {
+        const SsFinding *finding = g_ptr_array_index(report->checks->findings, i);
+        guint number = GPOINTER_TO_UINT(g_hash_table_lookup(numbers, finding->id)) + 1;
+        g_hash_table_insert(numbers, (gpointer)finding->id, GUINT_TO_POINTER(number));
+        g_autofree char *name = g_strdup_printf("%s:%u", finding->id, number);
+        g_autoptr(GError) error = NULL;
+        const SsFinding *found = ss_reproduce_find(report->checks, name, &error);
+        g_autofree char *program = found ? ss_reproduce_program(found, &error) : NULL;
+        if (program) {
+            g_string_append_printf(text, "@ %s\n%s", name, program);
+        } else if (finding->order) {
+            g_string_append_printf(text, "@ %s cannot %s\n", name, error->message);
+        }
+    }
+    return g_string_free(text, FALSE);
+}
+
 static const Format formats[] = {
+    { "programs", programs },
     { "ids", ids },
     { "report-text", ss_report_text },
     { "report-json", ss_report_json },

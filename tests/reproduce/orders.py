@@ -58,3 +58,11 @@ def build(compiler, program, output):
     if done.returncode != 0 or done.stdout or done.stderr:
         return f"{compiler} ended with {done.returncode}: {done.stdout}{done.stderr}"
     return ""
+
+
+def look_at(compiler, program):
+    """What a compiler says to the text of a program without making one of it."""
+    done = subprocess.run([compiler, *WARNINGS, "-fsyntax-only", "-x", "c", "-"], check=False,
+                          text=True, input=program, capture_output=True,
+                          timeout=COMPILE_TIMEOUT_S)
+    return f"{done.stdout}{done.stderr}" if done.returncode else ""

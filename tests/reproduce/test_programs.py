@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Programs that bring an order of messages about: made, compiled, and refused.
 
-usage: test_programs.py ORDER_PROGRAM COMPILER...
+usage: test_programs.py ORDER_PROGRAM FIXTURE_REPORT COMPILER...
 """
 
 import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -14,7 +15,8 @@ import unittest
 
 import orders
 
-ORDER_PROGRAM = ""
+ORDER_PROGRAM = FIXTURE_REPORT = ""
+TESTS = os.path.dirname(orders.HERE)
 COMPILERS = []
 DEVICE = "device dev0 0x408429 0:0x100000\n"
 HANG = ("0 start\n0 frontend-request ADD_MEM_REG\n0 frontend-waits ADD_MEM_REG\n"
@@ -119,6 +121,42 @@ class ProgramsTest(ProgramTest):
                 self.assertIn(reason, stderr)
 
 
+class FixturesTest(ProgramTest):
+    """Every finding of a fixture that has an order has its program, or says why not."""
+
+    @staticmethod
+    def fixtures():
+        for directory, pattern in (("analysis/fixtures", "*"), ("checks", "nested-wait.*"),
+                                   ("checks", "reply-commit-deadlock.*"),
+                                   ("checks", "commit-before-reply.*")):
+            yield from sorted(pathlib.Path(TESTS, directory).glob(f"{pattern}.fixture"))
+
+    def test_all_compile(self):
+        """Each order is looked at once: what is the same in all has been compiled above."""
+        seen, made, refused = set(), 0, set()
+        for fixture in self.fixtures():
+            done = subprocess.run([FIXTURE_REPORT, "programs", fixture], check=True, text=True,
+                                  capture_output=True)
+            for part in re.split("^@ ", done.stdout, flags=re.MULTILINE)[1:]:
+                title, _, program = part.partition("\n")
+                name, cannot, reason = title.partition(" cannot ")
+                if cannot:
+                    refused.add(reason)
+                    continue
+                made += 1
+                order = program.partition("#define DEVICE_COUNT")[2].partition("front_end_names")[0]
+                if order in seen:
+                    continue
+                seen.add(order)
+                with self.subTest(fixture=fixture.name, finding=name):
+                    self.assertEqual(orders.look_at(COMPILERS[0], program), "")
+        self.assertGreaterEqual(made, 50)
+        self.assertGreaterEqual(len(seen), 20)
+        for reason in refused:
+            self.assertRegex(reason, "^(what makes QEMU send|what caused the memory commit|"
+                                     "the payload of|an unplug cannot)")
+
+
 class UsageTest(ProgramTest):
     """What the program itself says when it is not given what it needs."""
 
@@ -151,5 +189,6 @@ class UsageTest(ProgramTest):
 
 if __name__ == "__main__":
     ORDER_PROGRAM = os.path.abspath(sys.argv[1])
-    COMPILERS = sys.argv[2:]
+    FIXTURE_REPORT = os.path.abspath(sys.argv[2])
+    COMPILERS = sys.argv[3:]
     unittest.main(argv=sys.argv[:1], verbosity=2)
