@@ -55,8 +55,9 @@ static void add_hazard(GString *out, const SsFinding *finding, guint number)
     g_autofree char *inside = short_text(*hazard->inside ? hazard->inside : "-");
     g_autofree char *number_text = g_strdup_printf("  %u", number);
     g_autofree char *times = g_strdup_printf("%" G_GUINT64_FORMAT, hazard->opened);
-    g_autofree char *missed =
-        hazard->margin_ns == G_MAXINT64 ? g_strdup("-") : ss_duration_text(hazard->margin_ns);
+    g_autofree char *missed = hazard->margin_ns == G_MAXINT64 ? g_strdup("-")
+                              : hazard->margin_ns == 0        ? g_strdup("nothing")
+                                                              : ss_duration_text(hazard->margin_ns);
     add_row(out, number_text, waits, inside, against, times, missed);
 }
 
