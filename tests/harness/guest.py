@@ -8,9 +8,13 @@ and writes their complement behind them.
 
 import struct
 
+from .processes import wait_until
+
 COUNTER = 0x8000  # 32 bits: rounds
 WINDOW = 0x8008   # 32 bits: guest physical address, 0 for none
 SEEN = 0x8010     # 32 bits
+
+BOOT_TIMEOUT_S = 60
 
 _LOAD = 0x7C00
 
@@ -87,3 +91,14 @@ def options(path):
     with open(path, "wb") as image:
         image.write(rom())
     return ["-option-rom", path]
+
+
+def peek32(machine, address):
+    return int(machine.driver.do(f"peek 0x{address:x}"), 16) & 0xFFFFFFFF
+
+
+def await_rounds(machine):
+    """Until the guest has gone on counting: its virtual CPU runs, and the firmware is through."""
+    first = peek32(machine, COUNTER)
+    wait_until(lambda: peek32(machine, COUNTER) != first, BOOT_TIMEOUT_S,
+               "the guest to count", [machine.qemu])

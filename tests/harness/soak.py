@@ -13,7 +13,7 @@ import random
 import select
 import time
 
-from . import evidence, parts, qemu
+from . import evidence, guest, parts, qemu
 from .fleet import Machine
 from .processes import HarnessError, wait_until
 from .run import GONE_TIMEOUT_S
@@ -58,6 +58,14 @@ class Config:
     name: str
     machines: tuple
     share: int = 1  # of all operations, beside the shares of the others
+    record: tuple = ()     # options of the recordings
+    accelerator: str = ""  # a guest runs under it; the machine is not reset then
+
+    @property
+    def serves(self):
+        """Whether somebody serves the main channel of each device at all times."""
+        return all(part.manner != "blocking" for parts_of_one in self.machines
+                   for part in parts_of_one)
 
 
 class LegalMachine(Machine):
@@ -172,15 +180,18 @@ class Soak:
     """The lives of the devices of a Config, in a Fleet."""
 
     def __init__(self, fleet, config, seed):
-        self.seed = seed
+        self.config = config
         self.random = random.Random(f"{seed} {config.name}")
         self.machines = []
         self.lives = []
         for number, described in enumerate(config.machines):
             vm = f"soak-{config.name}-{number}"
             lives = [Life(seed, vm, place, part) for place, part in enumerate(described)]
+            options = {"accelerator": config.accelerator} if config.accelerator else {}
             machine = fleet.add(vm, [(life.device, life.options()) for life in lives],
-                                kind=LegalMachine)
+                                kind=LegalMachine, **options)
+            if config.accelerator:
+                machine.qemu_options["more"] = guest.options(machine.path("rom"))
             for life in lives:
                 life.machine = machine
             self.machines.append(machine)
@@ -194,10 +205,16 @@ class Soak:
         return [life for life in self.lives if life.machine is machine]
 
     def begin(self):
-        """All devices are started."""
+        """All devices are started; a guest runs."""
+        self.await_guests()
         for life in self.lives:
             life.start()
             life.backend.await_signal("started", TIMEOUT_S)
+
+    def await_guests(self):
+        if self.config.accelerator:
+            for machine in self.machines:
+                guest.await_rounds(machine)
 
     def note(self, what):
         self.happened[what] = self.happened.get(what, 0) + 1
@@ -239,7 +256,7 @@ class Soak:
             if self.random.randrange(100) < PAUSES and self.can_pause(machine):
                 self.pause(machine)
         for machine in self.machines:
-            if self.random.randrange(100) < SYSTEM_RESETS:
+            if self.random.randrange(100) < SYSTEM_RESETS and not self.config.accelerator:
                 self.system_reset(machine)
 
     def play(self, until, of, tell):
@@ -260,6 +277,7 @@ class Soak:
         for life in self.lives:
             life.take_answer()
             life.backend.command_of("end", "ready", TIMEOUT_S)
+        self.await_guests()
         for machine in self.machines:
             machine.settle()
             wanted = self.wanted(machine)

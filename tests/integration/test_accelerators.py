@@ -13,19 +13,9 @@ from harness import guest
 from harness.processes import wait_until
 
 ACCELERATORS = common.setting("SHMEMSCOPE_ACCELERATORS").split(",")
-BOOT_TIMEOUT_S = 60
 
 
 class AcceleratorsTest(apart.ApartTest):
-
-    def peek32(self, machine, address):
-        return int(machine.driver.do(f"peek 0x{address:x}"), 16) & 0xFFFFFFFF
-
-    def await_rounds(self, machine):
-        """Until the guest has gone on counting: its virtual CPU runs."""
-        first = self.peek32(machine, guest.COUNTER)
-        wait_until(lambda: self.peek32(machine, guest.COUNTER) != first, BOOT_TIMEOUT_S,
-                   "the guest to count", [machine.qemu])
 
     def check(self, accelerator):
         with apart.fleet(f"accelerator-{accelerator}") as fleet:
@@ -33,7 +23,7 @@ class AcceleratorsTest(apart.ApartTest):
                                 accelerator=accelerator)
             machine.qemu_options["more"] = guest.options(machine.path("rom"))
             fleet.start()
-            self.await_rounds(machine)
+            guest.await_rounds(machine)
             # The firmware has placed the window, where the guest can reach it.
             machine.on("vu0", "start")
             machine.await_signals("ready")
@@ -41,17 +31,17 @@ class AcceleratorsTest(apart.ApartTest):
                          16)
             self.assertLess(window, 1 << 32)
             machine.driver.do(f"poke 0x{guest.WINDOW:x} 0x{window:x}")
-            self.await_rounds(machine)
+            guest.await_rounds(machine)
             machine.give_signals("go")
             machine.await_signals("mapped", 180)
-            wait_until(lambda: self.peek32(machine, guest.SEEN) == 0x55667788, BOOT_TIMEOUT_S,
+            wait_until(lambda: guest.peek32(machine, guest.SEEN) == 0x55667788, guest.BOOT_TIMEOUT_S,
                        "the guest to see the file", [machine.qemu])
-            self.await_rounds(machine)
+            guest.await_rounds(machine)
             machine.give_signals("seen")
             machine.await_signals("done", 180)
             machine.settle()
             machine.await_held("vu0", 0)
-            self.await_rounds(machine)
+            guest.await_rounds(machine)
             trace = fleet.end()
             machine.quit()
             machine.end_backends()
