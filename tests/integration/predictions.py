@@ -2,6 +2,7 @@
 """A healthy run, what is predicted from it, and what the program of a prediction makes of it."""
 
 import os
+import random
 
 import common
 import healthy_seed
@@ -45,17 +46,14 @@ class Seed:
             run.end_backend()
 
     def chosen(self):
-        """Numbers, from 1, of the hazards that are tried: of each kind of nesting the nearest."""
-        nearest = {}
+        """Numbers, from 1, of the hazards that are tried: one of each kind of nesting."""
+        kinds = {}
         for number, finding in enumerate(self.hazards, 1):
-            steps = finding["order"]["steps"]
-            inside = tuple(step["kind"] for step in steps
+            inside = tuple(step["kind"] for step in finding["order"]["steps"]
                            if step["kind"] in ("start", "stop", "reset", "commit"))
-            margin = finding["hazard"]["margin_ns"]
-            key = float("inf") if margin is None else margin
-            if inside not in nearest or key < nearest[inside][0]:
-                nearest[inside] = (key, number)
-        return sorted(number for _, number in nearest.values())
+            kinds.setdefault(inside, []).append(number)
+        drawn = random.Random(self.number)
+        return sorted(drawn.choice(numbers) for numbers in kinds.values())
 
     def reproduce(self, number):
         """(the finding, its program's outcome, the report of that QEMU's recording)."""

@@ -12,6 +12,12 @@ COMPILE_TIMEOUT_S = 120
 # What each order of orders/ leads to on the project's own QEMU: the pair of messages and their
 # nesting, or why it does not hang.
 HUNG = {
+    "guest-adds":
+        "front-end=ADD_MEM_REG inside=commit back-end=SHMEM_MAP/1",
+    "guest-removes":
+        "front-end=REM_MEM_REG inside=commit back-end=SHMEM_MAP/1",
+    "lookup-pipelined":
+        "front-end=ADD_MEM_REG inside=commit/SHMEM_MAP/1 back-end=SHARED_OBJECT_LOOKUP/2",
     "map-at-realize":
         "front-end=GET_SHMEM_CONFIG inside= back-end=SHMEM_MAP/1",
     "map-at-reset":

@@ -8,6 +8,7 @@
 #define PCI_CAPABILITIES 0x34u
 #define PCI_CAPABILITY_VENDOR 0x09u
 #define PCI_COMMAND_ALL 7u /* I/O, memory, bus master */
+#define PCI_COMMAND_MEMORY 2u
 
 /* Where a Q35 has nothing else. */
 #define BAR_IO UINT64_C(0xc000)
@@ -193,4 +194,11 @@ static void write_status(unsigned index, unsigned status)
 {
     tell_qtest("writeb 0x%llx 0x%x", (unsigned long long)(functions[index].common + COMMON_STATUS),
                status);
+}
+
+/* Lets a device decode its memory or not, and waits for nothing. */
+static void tell_decoding(unsigned index, bool on)
+{
+    tell_qtest("outl 0xcf8 0x%x", functions[index].address | PCI_COMMAND);
+    tell_qtest("outl 0xcfc 0x%x", on ? PCI_COMMAND_ALL : PCI_COMMAND_ALL & ~PCI_COMMAND_MEMORY);
 }

@@ -146,6 +146,18 @@ static void begin_phase(const struct step *step)
     }
 }
 
+/* Whether the commit is one that nothing in the order causes. The guest does, when it takes
+ * the device's memory out of its address space, or puts it back. */
+static bool is_guests_commit(const struct step *step)
+{
+    return step == &order[0] && step->kind == COMMIT && step->number == 0;
+}
+
+static bool adds_memory(void)
+{
+    return last_of(FRONTEND_WAITS)->request == ADD_MEM_REG;
+}
+
 /* Whether the step has happened, or is made to. */
 static bool play_step(const struct step *step)
 {
@@ -160,6 +172,11 @@ static bool play_step(const struct step *step)
         /* One phase inside another comes by itself. */
         if (position == 0 || !is_phase(order[position - 1].kind)) {
             begin_phase(step);
+        }
+        return true;
+    case COMMIT:
+        if (is_guests_commit(step)) {
+            tell_decoding(step->device, adds_memory());
         }
         return true;
     case REPLY:
@@ -279,6 +296,9 @@ static void prepare(void)
                 go_on(now_ms() + PATIENCE_MS, "the reply to SHMEM_MAP");
             }
         }
+    }
+    if (is_guests_commit(&order[0]) && adds_memory()) {
+        tell_decoding(order[0].device, false);
     }
     /* QEMU replies first and commits then: it answers the monitor when that is done. */
     await_monitor(tell_monitor("query-status"));

@@ -14,6 +14,7 @@ enum {
     SET_BACKEND_REQ_FD = 21,
     GET_CONFIG = 24,
     GET_MAX_MEM_SLOTS = 36,
+    ADD_MEM_REG = 37,
     SET_STATUS = 39,
     GET_STATUS = 40,
     GET_SHMEM_CONFIG = 44,
@@ -262,6 +263,9 @@ static int make_file(uint64_t size)
     return fd;
 }
 
+/* Bytes of payload by VhostUserBackendRequest. Only that of a mapping has more than zeroes. */
+static const uint32_t payload_sizes[] = { 0, 32, 0, 24, 8, 8, 16, 16, 16, 40, 40 };
+
 /* Sends a request of the back-end, and waits for nothing. */
 static void ask(unsigned index, uint32_t request, bool need_reply, const struct range *range)
 {
@@ -274,9 +278,12 @@ static void ask(unsigned index, uint32_t request, bool need_reply, const struct 
                                      .flags = is_map && range->writable ? MAP_WRITABLE : 0 };
     struct header header = { .request = request,
                              .flags = FLAG_VERSION | (need_reply ? FLAG_NEED_REPLY : 0),
-                             .size = is_map || request == SHMEM_UNMAP ? sizeof(payload) : 0 };
+                             .size = payload_sizes[request] };
     int file = is_map ? make_file(range->file_size) : -1;
 
+    if (request != SHMEM_MAP && request != SHMEM_UNMAP) {
+        memset(&payload, 0, sizeof(payload));
+    }
     if (backend->channel_fd < 0) {
         not_hung("reason=no-back-end-channel");
     }
