@@ -46,6 +46,11 @@ static bool happened(const SsChecks *checks, const SsDevice *device, const SsOrd
     return false;
 }
 
+static gint64 stands_since(const SsWait *wait)
+{
+    return wait->n_contexts ? MIN(wait->contexts[0].begin_ns, wait->begin_ns) : wait->begin_ns;
+}
+
 static void judge(SsChecks *checks, const SsCheck *check, SsDevice *device, const SsWindow *window,
                   guint kind)
 {
@@ -57,7 +62,11 @@ static void judge(SsChecks *checks, const SsCheck *check, SsDevice *device, cons
     g_autoptr(SsOrder) order =
         ss_order_of_wait(&window->wait, window->cause.seq ? &window->cause : NULL,
                          &(SsExchange){ .request = sync->request });
-    if (happened(checks, device, order)) {
+    /* What a wait seems to stand in may have ended unseen where events were lost. The engine
+     * says that this check could not decide. */
+    if (happened(checks, device, order) ||
+        ss_model_lost(checks->model, device->process, stands_since(&window->wait),
+                      window->first_ns)) {
         return;
     }
     SsFinding *finding = ss_checks_report(

@@ -44,7 +44,6 @@ typedef struct SsNotice {
     bool fatal; /* UNBEGUN: QEMU says so itself, and ends */
 } SsNotice;
 
-typedef struct SsModel SsModel;
 typedef void (*SsNoticeFunc)(SsModel *model, const SsNotice *notice, gpointer user_data);
 
 struct SsModel {
@@ -60,6 +59,7 @@ struct SsModel {
     SsSpan reads;
     guint64 waits_in_commit, waits_in_phase; /* begun inside a commit; start, stop, reset */
     guint64 windows[SS_WINDOW_N_CLASSES];    /* begun while the back-end could send requests */
+    guint64 windows_unknown;                 /* begun where that is not known */
     guint64 events;
     gint64 begin_ns; /* 0: no event yet */
     gint64 end_ns;

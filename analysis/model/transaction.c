@@ -166,6 +166,8 @@ static void wait_begin(SsModel *model, SsThread *thread, const SsWait *begun)
     count_inside(model, wait);
     if (wait->begin_seen && ss_windows_wait_begins(wait)) {
         model->windows[ss_window_class(wait)]++;
+    } else if (ss_windows_unknown(device)) {
+        model->windows_unknown++;
     }
     ss_device_step(device, SS_STEP_WAIT_BEGIN, ns, &(SsStep){ .seq = seq, .request = request });
 }
@@ -282,7 +284,7 @@ static void wait_ended(SsModel *model, SsProcess *process, SsThread *thread, con
     wait->unread_at_end = u->vhost_user_reply_read.unread;
     ss_span_add(&model->waits[kind_of(request)].span, wait->end_ns - wait->begin_ns);
     ss_span_add(&device->waits[kind_of(request)].span, wait->end_ns - wait->begin_ns);
-    ss_windows_wait_ends(wait);
+    ss_windows_wait_ends(model, wait);
     ss_model_tell(model, &(SsNotice){ .kind = SS_NOTICE_WAIT_ENDED,
                                       .ns = event->ns,
                                       .since_ns = wait->begin_ns,

@@ -218,7 +218,12 @@ static const SsExchange *owed_in(const SsWait *wait)
     return NULL;
 }
 
-void ss_windows_wait_ends(const SsWait *wait)
+bool ss_windows_unknown(const SsDevice *device)
+{
+    return !device->told && device->main_channel == SS_CHANNEL_UNKNOWN;
+}
+
+void ss_windows_wait_ends(SsModel *model, const SsWait *wait)
 {
     SsWindows *windows = wait->device->windows;
     if (!windows) {
@@ -242,7 +247,8 @@ void ss_windows_wait_ends(const SsWait *wait)
                                       .backend_seq = wait->device->last_seq + 1 });
     }
     const SsExchange *owed = wait->begin_seen && !wait->ret ? owed_in(wait) : NULL;
-    if (owed) {
+    /* That nothing was answered proves something only where no event is missing. */
+    if (owed && !ss_model_lost(model, wait->device->process, owed->request_ns, wait->end_ns)) {
         prove(windows, &(SsDisproof){ .sent_ns = wait->begin_ns,
                                       .answered_ns = wait->end_ns,
                                       .frontend_request = wait->request,

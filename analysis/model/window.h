@@ -10,6 +10,8 @@
 
 #include "analysis/model/types.h"
 
+typedef struct SsModel SsModel;
+
 /* Of one device; what is beyond is not told apart any more. */
 #define SS_MAX_WINDOWS 64
 #define SS_MAX_SYNC_KINDS 16
@@ -86,6 +88,8 @@ struct SsWindows {
     bool disproved_now;  /* there is one of the connection under way */
 };
 
+/* Whether its connection was not seen, and what was negotiated is not known since. */
+bool ss_windows_unknown(const SsDevice *device);
 /* Whether the front-end answers such a request of the back-end. */
 bool ss_backend_request_answered(const SsDevice *device, guint32 request, guint32 flags);
 
@@ -95,7 +99,7 @@ void ss_windows_settle(SsDevice *device);
 /* The front-end's wait begins and ends. Returns whether it is a window: the back-end could have
  * sent a request. */
 bool ss_windows_wait_begins(SsWait *wait);
-void ss_windows_wait_ends(const SsWait *wait);
+void ss_windows_wait_ends(SsModel *model, const SsWait *wait);
 /* A request of the back-end was read, of so many bytes with its header; all fields that it has
  * are known. */
 void ss_windows_request(SsDevice *device, const SsExchange *exchange, guint32 bytes);

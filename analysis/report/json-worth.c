@@ -66,6 +66,7 @@ void ss_json_worth(JsonBuilder *json, const SsReport *report)
         }
     }
     json_builder_end_object(json);
+    ss_json_int(json, "windows_unknown", model->windows_unknown);
     ss_json_begin_array(json, "withdrawn");
     for (guint p = 0; p < model->processes->len; p++) {
         const SsProcess *process = g_ptr_array_index(model->processes, p);

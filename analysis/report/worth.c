@@ -81,6 +81,8 @@ static void add_windows(const SsModel *model, GString *out)
     }
     if (!ss_windows_recorded(model)) {
         ss_text_labelled(out, SS_LABEL, "windows", "what opens them was not recorded");
+    } else if (!opened->len && model->windows_unknown) {
+        ss_text_labelled(out, SS_LABEL, "windows", "not known, nor is what was negotiated");
     } else if (!opened->len) {
         ss_text_labelled(out, SS_LABEL, "windows",
                          "QEMU never waited for a back-end that could have sent a request");
