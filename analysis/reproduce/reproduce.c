@@ -156,9 +156,6 @@ static bool check_order(const SsOrder *order, GError **error)
         bool begins = i == 0 || !is_phase(step_at(order, i - 1)->kind);
         front |= step->kind == SS_ORDER_FRONTEND_WAITS;
         back |= step->kind == SS_ORDER_BACKEND_WAITS;
-        if (step->kind == SS_ORDER_UNREALIZE && begins) {
-            return cannot(error, "an unplug cannot be played");
-        }
         /* Alone, it is one that the guest causes; then it needs a mapping to cause it with. */
         if (step->kind == SS_ORDER_COMMIT && step->number == 0 && begins &&
             (i > 0 || ss_order_device_at(order, step->device)->mapped->len == 0)) {

@@ -28,6 +28,8 @@ HUNG = {
         "front-end=ADD_MEM_REG inside=commit/SHMEM_MAP/1 back-end=SHMEM_MAP/2",
     "map-pipelined-table":
         "front-end=SET_MEM_TABLE inside=commit/SHMEM_MAP/1 back-end=SHMEM_MAP/2",
+    "map-at-unplug":
+        "front-end=GET_VRING_BASE inside=unrealize>stop back-end=SHMEM_MAP/1",
     "two-devices":
         "front-end=ADD_MEM_REG inside=commit/SHMEM_MAP/1@1 back-end=SHMEM_MAP/1",
     "unmap-at-stop":

@@ -7,6 +7,12 @@
 #define PCI_BARS 6
 #define PCI_CAPABILITIES 0x34u
 #define PCI_CAPABILITY_VENDOR 0x09u
+#define PCI_CAPABILITY_EXPRESS 0x10u
+#define PCI_HEADER_BRIDGE 1u
+#define PCI_BUSES 0x18u /* of a bridge: primary, secondary, subordinate */
+#define PCI_MEMORY_WINDOW 0x20u
+#define PCI_PREFETCH_WINDOW 0x24u
+#define PCI_PREFETCH_UPPER 0x28u
 #define PCI_COMMAND_ALL 7u /* I/O, memory, bus master */
 #define PCI_COMMAND_MEMORY 2u
 
@@ -14,6 +20,15 @@
 #define BAR_IO UINT64_C(0xc000)
 #define BAR_MEMORY32 UINT64_C(0xe0000000)
 #define BAR_MEMORY64 UINT64_C(0x800000000)
+
+/* What a bridge passes on begins and ends at such an address. */
+#define BRIDGE_ALIGN UINT64_C(0x100000)
+
+/* Of a slot's capability: its control, with its status above, and what stands in them. */
+#define SLOT_CONTROL 0x18u
+#define SLOT_POWER_OFF 0x0400u
+#define SLOT_INDICATOR_OFF 0x0300u
+#define SLOT_BUTTON_PRESSED 0x00010000u
 
 /* Of a virtio capability: the bytes of its fields, and its kinds. */
 #define CAP_KIND 3u
@@ -43,6 +58,7 @@
 
 struct function {
     uint32_t address;        /* as port 0xcf8 has it */
+    uint32_t port;           /* that of the port it sits behind, 0: on the root bus */
     uint64_t bars[PCI_BARS]; /* guest physical */
     uint64_t common;         /* guest physical, of the common configuration */
 };
@@ -118,22 +134,60 @@ static void find_common(struct function *function)
     could_not("the device has no common configuration: not a modern virtio device");
 }
 
-/* Finds the virtio devices on the root bus, in the order of the command line. */
+static uint64_t up(uint64_t address)
+{
+    return (address + BRIDGE_ALIGN - 1) & -BRIDGE_ALIGN;
+}
+
+/* A window as a bridge has it: where it begins below, where it ends above. */
+static uint32_t window(uint64_t begin, uint64_t end)
+{
+    return (uint32_t)((begin >> 16 & 0xfff0u) | ((end - 1) & 0xfff00000u));
+}
+
+/* Gives a device its addresses, and lets the port in front of it, if any, pass them on. */
+static void place_device(struct function *function)
+{
+    uint64_t begin32 = next32 = up(next32);
+    uint64_t begin64 = next64 = up(next64);
+
+    for (unsigned bar = 0; bar < PCI_BARS;) {
+        bar += place_bar(function, bar);
+    }
+    pci_write(function->address, PCI_COMMAND, PCI_COMMAND_ALL);
+    if (function->port == 0) {
+        return;
+    }
+    next32 = up(next32);
+    next64 = up(next64);
+    pci_write(function->port, PCI_MEMORY_WINDOW, window(begin32, next32));
+    pci_write(function->port, PCI_PREFETCH_WINDOW, window(begin64, next64));
+    pci_write(function->port, PCI_PREFETCH_UPPER, (uint32_t)(begin64 >> 32));
+    pci_write(function->port, PCI_PREFETCH_UPPER + 4, (uint32_t)((next64 - 1) >> 32));
+    pci_write(function->port, PCI_COMMAND, PCI_COMMAND_ALL);
+}
+
+/* Finds the virtio devices on the root bus and behind its ports, in the order of the command
+ * line. */
 static void find_devices(void)
 {
     unsigned found = 0;
 
     for (unsigned slot = 0; slot < 32 && found < DEVICE_COUNT; slot++) {
         struct function *function = &functions[found];
+        uint32_t bus = found + 1;
 
         function->address = UINT32_C(0x80000000) | slot << 11;
+        if ((pci_read(function->address, PCI_HEADER_TYPE) & 0x7fu) == PCI_HEADER_BRIDGE) {
+            function->port = function->address;
+            pci_write(function->port, PCI_BUSES, bus << 8 | bus << 16);
+            function->address = UINT32_C(0x80000000) | bus << 16;
+        }
         if ((pci_read(function->address, 0) & 0xffffu) != PCI_VENDOR_VIRTIO) {
+            function->port = 0;
             continue;
         }
-        for (unsigned bar = 0; bar < PCI_BARS;) {
-            bar += place_bar(function, bar);
-        }
-        pci_write(function->address, PCI_COMMAND, PCI_COMMAND_ALL);
+        place_device(function);
         find_common(function);
         found++;
     }
@@ -201,4 +255,44 @@ static void tell_decoding(unsigned index, bool on)
 {
     tell_qtest("outl 0xcf8 0x%x", functions[index].address | PCI_COMMAND);
     tell_qtest("outl 0xcfc 0x%x", on ? PCI_COMMAND_ALL : PCI_COMMAND_ALL & ~PCI_COMMAND_MEMORY);
+}
+
+/* Where the slot of the port in front of a device has its control. */
+static unsigned slot_control(unsigned index)
+{
+    unsigned place = pci_read(functions[index].port, PCI_CAPABILITIES) & 0xfcu;
+
+    for (unsigned i = 0; place != 0 && i < 48; i++) {
+        uint32_t head = pci_read(functions[index].port, place);
+
+        if ((head & 0xffu) == PCI_CAPABILITY_EXPRESS) {
+            return place + SLOT_CONTROL;
+        }
+        place = head >> 8 & 0xfcu;
+    }
+    could_not("the device sits behind no port that it could be unplugged from");
+}
+
+static unsigned unplug_place;
+static uint32_t unplug_value;
+
+/* Asks for a device's end, which QEMU passes on as a pressed button; nothing ends yet. */
+static void request_unplug(unsigned index)
+{
+    char *arguments = text_of("\"id\": \"dev%u\"", index);
+    uint32_t control;
+
+    await_monitor(tell_monitor("device_del", arguments));
+    free(arguments);
+    unplug_place = slot_control(index);
+    control = pci_read(functions[index].port, unplug_place) & 0xffffu;
+    pci_write(functions[index].port, unplug_place, control | SLOT_BUTTON_PRESSED);
+    unplug_value = (control & ~SLOT_INDICATOR_OFF) | SLOT_POWER_OFF | SLOT_INDICATOR_OFF;
+}
+
+/* The guest turns the slot's power off, and the device has gone; waits for nothing. */
+static void tell_power_off(unsigned index)
+{
+    tell_qtest("outl 0xcf8 0x%x", functions[index].port | unplug_place);
+    tell_qtest("outl 0xcfc 0x%x", unplug_value);
 }

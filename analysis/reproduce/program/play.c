@@ -142,7 +142,8 @@ static void begin_phase(const struct step *step)
         write_status(step->device, 0);
         break;
     default:
-        could_not("this order begins with something that is not played here");
+        tell_power_off(step->device);
+        break;
     }
 }
 
@@ -273,7 +274,7 @@ static void go_on(int64_t deadline, const char *what)
 /* Brings the devices to where the order begins. */
 static void prepare(void)
 {
-    unsigned greeted = tell_monitor("qmp_capabilities");
+    unsigned greeted = tell_monitor("qmp_capabilities", "");
 
     if (order[0].kind == FRONTEND_REQUEST) {
         return; /* nothing comes before it: QEMU asks this when it makes the device */
@@ -297,11 +298,16 @@ static void prepare(void)
             }
         }
     }
+    for (unsigned i = 0; i < STEP_COUNT; i++) {
+        if (order[i].kind == UNREALIZE) {
+            request_unplug(order[i].device);
+        }
+    }
     if (is_guests_commit(&order[0]) && adds_memory()) {
         tell_decoding(order[0].device, false);
     }
     /* QEMU replies first and commits then: it answers the monitor when that is done. */
-    await_monitor(tell_monitor("query-status"));
+    await_monitor(tell_monitor("query-status", ""));
 }
 
 /* Closes the channels, as the end of a back-end does, and tells whether QEMU goes on then. */
@@ -331,7 +337,7 @@ static void judge(unsigned seconds)
 {
     const struct step *front = last_of(FRONTEND_WAITS);
     struct backend *backend = &backends[front->device];
-    unsigned question = tell_monitor("query-status");
+    unsigned question = tell_monitor("query-status", "");
     int64_t deadline = now_ms() + (int64_t)seconds * 1000;
 
     judging = true;

@@ -60,13 +60,25 @@ static void become_qemu(char **arguments)
     _exit(127);
 }
 
+/* Whether a device is to be unplugged: then each sits behind a port of its own. */
+static bool has_unplug(void)
+{
+    for (unsigned i = 0; i < STEP_COUNT; i++) {
+        if (order[i].kind == UNREALIZE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Starts QEMU with one vhost-user device for each back-end. */
 static void start_qemu(const char *program, const char *device_option)
 {
-    char *arguments[MAX_ARGUMENTS + 4 * DEVICE_COUNT];
+    char *arguments[MAX_ARGUMENTS + 6 * DEVICE_COUNT];
     int theirs[DEVICE_COUNT + 3];
     unsigned n = 0;
     unsigned open = 0;
+    char *ports[DEVICE_COUNT] = { NULL };
     pid_t pid;
 
     arguments[n++] = text_of("%s", program);
@@ -90,17 +102,26 @@ static void start_qemu(const char *program, const char *device_option)
     theirs[open] = make_channel(&monitor.fd);
     ADD("-chardev"), ADD("socket,id=monitor,fd=%d", theirs[open++]);
     ADD("-mon"), ADD("chardev=monitor,mode=control");
+    if (has_unplug()) {
+        ADD("-global"), ADD("ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off");
+    }
     for (unsigned i = 0; i < DEVICE_COUNT; i++) {
+        const char *bus = "";
+
+        if (has_unplug()) {
+            ADD("-device"), ADD("pcie-root-port,id=port%u,chassis=%u,slot=%u", i, i + 1, i + 1);
+            bus = ports[i] = text_of(",bus=port%u", i);
+        }
         backends[i].channel_fd = -1;
         theirs[open] = make_channel(&backends[i].main_fd);
         ADD("-chardev"), ADD("socket,id=vu%u,fd=%d", i, theirs[open++]);
         ADD("-device");
         if (device_option != NULL) {
-            ADD("%s,id=dev%u,chardev=vu%u", device_option, i, i);
+            ADD("%s,id=dev%u,chardev=vu%u%s", device_option, i, i, bus);
         } else {
             ADD("vhost-user-test-device-pci,virtio-id=%u,num_vqs=1,vq_size=64,id=dev%u,"
-                "chardev=vu%u",
-                devices[i].virtio_id, i, i);
+                "chardev=vu%u%s",
+                devices[i].virtio_id, i, i, bus);
         }
     }
 #undef ADD
@@ -119,6 +140,9 @@ static void start_qemu(const char *program, const char *device_option)
     }
     for (unsigned i = 0; i < n; i++) {
         free(arguments[i]);
+    }
+    for (unsigned i = 0; i < DEVICE_COUNT; i++) {
+        free(ports[i]);
     }
 }
 
@@ -157,10 +181,10 @@ static bool take_line(struct lines *lines, char *line, size_t room)
 static unsigned monitor_asked;
 
 /* Sends a command to the monitor, and returns the number its answer will have. */
-static unsigned tell_monitor(const char *command)
+static unsigned tell_monitor(const char *command, const char *arguments)
 {
-    char *line =
-        text_of("{\"execute\": \"%s\", \"id\": \"answer-%u\"}\n", command, ++monitor_asked);
+    char *line = text_of("{\"execute\": \"%s\", \"arguments\": {%s}, \"id\": \"answer-%u\"}\n",
+                         command, arguments, ++monitor_asked);
 
     write_all(monitor.fd, line, strlen(line), monitor.name);
     free(line);
