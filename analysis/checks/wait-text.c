@@ -46,13 +46,13 @@ static char *context_text(const SsContext *context, const SsWait *wait)
 
 char *ss_wait_inside_text(const SsWait *wait)
 {
-    GString *text = g_string_new(NULL);
     guint said = 0;
     if (!wait->begin_seen && !wait->n_contexts) {
         bool before = wait->begin_ns < wait->device->process->birth_ns;
         return g_strdup_printf(", sent inside what: not recorded%s",
                                before ? ", it began before the recording" : "");
     }
+    GString *text = g_string_new(NULL);
     for (guint i = wait->n_contexts; i > 0 && said < 3; i--) {
         const SsContext *context = &wait->contexts[i - 1];
         /* A commit that names its exchange has said whose dispatch it is in. */

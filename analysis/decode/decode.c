@@ -100,6 +100,18 @@ static void take_metadata(Decoder *decoder, const bt_trace *trace, guint index)
     }
 }
 
+/* 0 when that is no time. */
+static gint64 ns_of(const bt_clock_class *clock, guint64 cycles)
+{
+    gint64 ns = 0;
+    if (clock && bt_clock_class_cycles_to_ns_from_origin(clock, cycles, &ns) !=
+                     BT_CLOCK_CLASS_CYCLES_TO_NS_FROM_ORIGIN_STATUS_OK) {
+        bt_current_thread_clear_error(); /* or the next call ends the program */
+        ns = 0;
+    }
+    return ns;
+}
+
 /* What the streams' files tell of when they are all there. */
 static void take_streams(Decoder *decoder, const bt_trace *trace, const SsTraceGroup *group,
                          guint index)
@@ -112,11 +124,11 @@ static void take_streams(Decoder *decoder, const bt_trace *trace, const SsTraceG
     }
     SsStreams streams = ss_streams_look(group->directories);
     gint64 from_ns = 0, until_ns = 0;
-    if (streams.from_cycles && clock) {
-        (void)bt_clock_class_cycles_to_ns_from_origin(clock, streams.from_cycles, &from_ns);
+    if (streams.from_cycles) {
+        from_ns = ns_of(clock, streams.from_cycles);
     }
-    if (streams.until_cycles != G_MAXUINT64 && clock) {
-        (void)bt_clock_class_cycles_to_ns_from_origin(clock, streams.until_cycles, &until_ns);
+    if (streams.until_cycles != G_MAXUINT64) {
+        until_ns = ns_of(clock, streams.until_cycles);
     }
     ss_model_set_complete(decoder->model, index, from_ns, until_ns, streams.missing);
 }
@@ -146,8 +158,12 @@ static guint trace_index(Decoder *decoder, const bt_trace *trace)
 
 static bool time_of(const bt_clock_snapshot *snapshot, gint64 *ret_ns)
 {
-    return bt_clock_snapshot_get_ns_from_origin(snapshot, ret_ns) ==
-           BT_CLOCK_SNAPSHOT_GET_NS_FROM_ORIGIN_STATUS_OK;
+    if (bt_clock_snapshot_get_ns_from_origin(snapshot, ret_ns) ==
+        BT_CLOCK_SNAPSHOT_GET_NS_FROM_ORIGIN_STATUS_OK) {
+        return true;
+    }
+    bt_current_thread_clear_error(); /* or the next call ends the program */
+    return false;
 }
 
 static void take_tracer(Decoder *decoder, const bt_message *message, const SsEventLayout *layout)
@@ -280,12 +296,12 @@ static bt_graph_simple_sink_component_consume_func_status consume(bt_message_ite
                   : BT_GRAPH_SIMPLE_SINK_COMPONENT_CONSUME_FUNC_STATUS_END;
 }
 
-/* The reason babeltrace gives: its first cause is the deepest. */
+/* The reason babeltrace gives: its first cause is the deepest. NULL when there was no error. */
 static char *take_bt_error(void)
 {
     const bt_error *error = bt_current_thread_take_error();
     if (!error) {
-        return g_strdup("babeltrace gives no reason");
+        return NULL;
     }
     char *text = bt_error_get_cause_count(error)
                      ? ss_text_sanitize(
@@ -293,6 +309,18 @@ static char *take_bt_error(void)
                      : g_strdup("babeltrace gives no reason");
     bt_error_release(error);
     return text;
+}
+
+/* babeltrace may go on after an error, and ends the program at the next one that it is not asked
+ * about. */
+static void note_error(Decoder *decoder, const SsTraceGroup *group)
+{
+    g_autofree char *why = take_bt_error();
+    if (why) {
+        const SsTraceGroup *any = group ? group : g_ptr_array_index(decoder->groups, 0);
+        const char *path = g_ptr_array_index(any->directories, 0);
+        diagnose(decoder, g_strdup_printf("Cannot read all of trace: path=\"%s\": %s", path, why));
+    }
 }
 
 static const bt_component_source *add_source(bt_graph *graph,
@@ -373,7 +401,11 @@ static bool run(Decoder *decoder, bt_graph *graph, const bt_plugin *ctf, const b
     for (guint i = 0; i < decoder->groups->len; i++) {
         *ret_group = g_ptr_array_index(decoder->groups, i);
         const bt_component_source *source = add_source(graph, source_class, *ret_group, i);
-        if (!source || !connect_source(graph, source, muxer)) {
+        if (!source) {
+            return false;
+        }
+        note_error(decoder, *ret_group);
+        if (!connect_source(graph, source, muxer)) {
             return false;
         }
     }
@@ -390,7 +422,11 @@ static bool run(Decoder *decoder, bt_graph *graph, const bt_plugin *ctf, const b
     do {
         status = bt_graph_run(graph);
     } while (status == BT_GRAPH_RUN_STATUS_AGAIN);
-    return status == BT_GRAPH_RUN_STATUS_OK;
+    if (status != BT_GRAPH_RUN_STATUS_OK) {
+        return false;
+    }
+    note_error(decoder, *ret_group);
+    return true;
 }
 
 /* Traces without a single packet tell nothing, and that must be said. */
@@ -435,6 +471,7 @@ gboolean ss_decode(SsModel *model, const char *const *paths, const SsDecodeOptio
         why = g_strdup("babeltrace2's plugins \"ctf\" and \"utils\" cannot be found");
     } else if (!run(&decoder, graph, ctf, utils, &group)) {
         why = take_bt_error();
+        why = why ? why : g_strdup("babeltrace gives no reason");
     } else if (decoder.error) {
         why = g_steal_pointer(&decoder.error);
     }

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <glib/gstdio.h>
@@ -16,6 +17,8 @@
 /* CTF 1.8, packetized metadata: a magic number, then the trace's UUID. */
 #define METADATA_MAGIC 0x75D11D57u
 #define UUID_BYTES 16
+/* ... and, behind a checksum, the bits of its content and of the packet. */
+#define METADATA_HEAD_BYTES 37
 
 static void group_free(gpointer data)
 {
@@ -45,6 +48,43 @@ static char *read_uuid(const char *metadata)
         g_string_append_printf(uuid, "%s%02x", dash ? "-" : "", head[4 + i]);
     }
     return g_string_free(uuid, FALSE);
+}
+
+static guint32 metadata_u32(const guint8 *at, bool swapped)
+{
+    guint32 value;
+    memcpy(&value, at, sizeof(value));
+    return swapped ? GUINT32_SWAP_LE_BE(value) : value;
+}
+
+/* Whether each packet of the metadata holds what its head says. babeltrace2 waits without end for
+ * the rest of one that does not: of a recording that was copied while it was made, or cut. */
+static bool metadata_whole(const char *path)
+{
+    guint8 head[METADATA_HEAD_BYTES];
+    FILE *file = g_fopen(path, "rbe");
+    guint64 size = 0, at = 0;
+    bool whole = true;
+    if (file && fseek(file, 0, SEEK_END) == 0) {
+        size = (guint64)ftell(file);
+    }
+    while (file && whole && at < size && fseek(file, (long)at, SEEK_SET) == 0) {
+        gsize got = fread(head, 1, sizeof(head), file);
+        guint32 magic = got >= 4 ? metadata_u32(head, false) : 0;
+        bool swapped = GUINT32_SWAP_LE_BE(magic) == METADATA_MAGIC;
+        if (magic != METADATA_MAGIC && !swapped) {
+            whole = at == 0; /* plain text, or behind a packet what is none */
+            break;
+        }
+        guint64 content = got == sizeof(head) ? metadata_u32(head + 24, swapped) / 8 : 0;
+        guint64 packet = got == sizeof(head) ? metadata_u32(head + 28, swapped) / 8 : 0;
+        whole = content >= sizeof(head) && packet >= content && content <= size - at;
+        at += packet;
+    }
+    if (file) {
+        (void)fclose(file);
+    }
+    return whole;
 }
 
 static void add_directory(GPtrArray *groups, const char *directory, const char *metadata)
@@ -100,6 +140,10 @@ static gboolean walk(GPtrArray *groups, const char *directory, guint depth, GErr
 {
     g_autofree char *metadata = g_build_filename(directory, "metadata", NULL);
     if (g_file_test(metadata, G_FILE_TEST_IS_REGULAR)) {
+        if (!metadata_whole(metadata)) {
+            set_error(error, directory, "its metadata is cut off or damaged");
+            return FALSE;
+        }
         add_directory(groups, directory, metadata);
         return TRUE;
     }

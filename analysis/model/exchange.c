@@ -109,7 +109,7 @@ static void read_lasts(SsProcess *process, const SsEvent *event)
 {
     guint64 seq = event->u.vhost_user_backend_read_lasts.seq;
     gint64 waited = (gint64)MIN(event->u.vhost_user_backend_read_lasts.waited,
-                                (guint64)(G_MAXINT64 / SS_NS_PER_MS));
+                                (guint64)(event->ns / SS_NS_PER_MS));
     SsDevice *device =
         ss_device_get(process, event->u.vhost_user_backend_read_lasts.dev, 0, event->ns);
     SsThread *reader = ss_thread_main(process);

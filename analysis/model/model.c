@@ -6,6 +6,10 @@
 
 /* Losses of one trace are kept as intervals; beyond this many they are joined. */
 #define MAX_LOSSES 4096
+/* From 1970 to 2116: a clock that tells another time is not believed, so that all differences
+ * of times can be told. 0 means "not seen". */
+#define FIRST_NS 1
+#define LAST_NS (G_GINT64_CONSTANT(1) << 62)
 
 typedef struct SsRunEnd {
     SsProcessEnd end;
@@ -100,6 +104,11 @@ void ss_model_set_recorded(SsModel *model, guint index, SsEventId id)
     trace->any_recorded = true;
 }
 
+static gint64 believed(gint64 ns)
+{
+    return CLAMP(ns, FIRST_NS, LAST_NS);
+}
+
 void ss_model_add_loss(SsModel *model, guint index, gint64 begin_ns, gint64 end_ns, guint64 events)
 {
     GArray *losses = trace_at(model, index)->losses;
@@ -122,8 +131,8 @@ void ss_model_set_complete(SsModel *model, guint index, gint64 from_ns, gint64 u
                            guint missing)
 {
     SsTraceInfo *trace = trace_at(model, index);
-    trace->complete_ns = from_ns;
-    trace->ragged_ns = until_ns;
+    trace->complete_ns = from_ns ? believed(from_ns) : 0;
+    trace->ragged_ns = until_ns ? believed(until_ns) : 0;
     trace->missing = missing;
 }
 
@@ -140,8 +149,8 @@ bool ss_trace_ragged_tail(const SsTraceInfo *trace)
 void ss_model_reached(SsModel *model, guint index, gint64 ns)
 {
     SsTraceInfo *trace = trace_at(model, index);
-    trace->end_ns = MAX(trace->end_ns, ns);
-    model->end_ns = MAX(model->end_ns, ns);
+    trace->end_ns = MAX(trace->end_ns, believed(ns));
+    model->end_ns = MAX(model->end_ns, believed(ns));
 }
 
 void ss_model_set_run_end(SsModel *model, gint32 pid, SsProcessEnd end, gint32 code,
@@ -150,7 +159,7 @@ void ss_model_set_run_end(SsModel *model, gint32 pid, SsProcessEnd end, gint32 c
     SsRunEnd *run_end = g_new0(SsRunEnd, 1);
     run_end->end = end;
     run_end->code = code;
-    run_end->ns = ended_ns;
+    run_end->ns = ended_ns ? believed(ended_ns) : 0;
     g_hash_table_replace(model->run_ends, GINT_TO_POINTER(pid), run_end);
 }
 
@@ -239,6 +248,12 @@ static bool is_state(SsEventId id)
 
 void ss_model_event(SsModel *model, const SsEvent *event)
 {
+    SsEvent bounded;
+    if (G_UNLIKELY(event->ns != believed(event->ns))) {
+        bounded = *event;
+        bounded.ns = believed(event->ns);
+        event = &bounded;
+    }
     SsTraceInfo *trace = trace_at(model, event->trace);
     gint64 ns = event->ns;
     trace->events++;

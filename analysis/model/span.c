@@ -15,7 +15,7 @@ void ss_span_add(SsSpan *span, gint64 duration_ns)
     /* Clocks of two threads may disagree by a little; time does not run backwards. */
     gint64 duration = MAX(duration_ns, 0);
     span->count++;
-    span->sum_ns += duration;
+    span->sum_ns += MIN(duration, G_MAXINT64 - span->sum_ns);
     span->max_ns = MAX(span->max_ns, duration);
 }
 

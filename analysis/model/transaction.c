@@ -216,7 +216,8 @@ static void wait_lasts(SsModel *model, SsProcess *process, SsThread *thread, con
     const SsEventPayload *u = &event->u;
     SsDevice *device = ss_device_get(process, u->vhost_user_reply_wait_lasts.dev, 0, event->ns);
     guint64 seq = u->vhost_user_reply_wait_lasts.seq;
-    guint64 waited = MIN(u->vhost_user_reply_wait_lasts.waited, G_MAXINT64 / SS_NS_PER_MS);
+    guint64 waited =
+        MIN(u->vhost_user_reply_wait_lasts.waited, (guint64)(event->ns / SS_NS_PER_MS));
     guint32 request = u->vhost_user_reply_wait_lasts.request;
     SsThread *waiter = waiter_of(process, thread, device, seq);
     if (!waiter && seq && seq == device->read_seq) {
