@@ -5,6 +5,10 @@
  * nothing: a recording may stop at any instant. What is known of the process's end from
  * outside the trace (shmemscope-run.json) does; a process that lives would at least have
  * gone on within SS_GRACE_NS of recording.
+ *
+ * What a back-end announces of its regions can end QEMU, too. It comes as a reply, and QEMU is
+ * quick to tell what it makes of it: a process that ended just then is suspected to have
+ * ended over it.
  */
 #include "analysis/checks/check.h"
 #include "analysis/report/names.h"
@@ -13,13 +17,49 @@
     (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_REFUSED) | SS_STEP_BIT(SS_STEP_REPLY) | \
      SS_STEP_BIT(SS_STEP_COMMIT_BEGIN) | SS_STEP_BIT(SS_STEP_COMMIT_END) | \
      SS_STEP_BIT(SS_STEP_FD_RECEIVED) | SS_STEP_BIT(SS_STEP_MAPPING_ADDED) | \
-     SS_STEP_BIT(SS_STEP_FRONTEND_REQUEST))
+     SS_STEP_BIT(SS_STEP_FRONTEND_REQUEST) | SS_STEP_BIT(SS_STEP_WAIT_END))
+
+/* From a failed assertion to the end of the process, as who records it sees it. */
+#define END_NS (100 * SS_NS_PER_MS)
+#define REQUEST_GET_SHMEM_CONFIG 44
+
+static bool ended_over_reply(const SsProcess *process, const SsThread *thread)
+{
+    const SsWait *wait = &thread->wait;
+    return wait->request == REQUEST_GET_SHMEM_CONFIG && !thread->waiting && wait->ret == 0 &&
+           wait->end_ns && wait->end_ns == thread->last_ns && wait->end_ns == process->last_ns &&
+           process->ended_ns && process->ended_ns - wait->end_ns < END_NS;
+}
+
+static void judge_reply(SsChecks *checks, const SsCheck *check, SsProcess *process,
+                        const SsThread *thread)
+{
+    const SsWait *wait = &thread->wait;
+    SsFinding *finding = ss_checks_report(
+        checks, check, SS_SUSPECTED, process, wait->device, wait->begin_ns, process->ended_ns,
+        "reply",
+        g_strdup_printf(
+            "%.1f ms after it had read the reply to GET_SHMEM_CONFIG #%" G_GUINT64_FORMAT
+            " the process ended",
+            (double)(process->ended_ns - wait->end_ns) / SS_NS_PER_MS, wait->seq));
+    if (!finding) {
+        return;
+    }
+    if (!finding->condition) {
+        finding->condition =
+            g_strdup("not visible: that it ended over the regions that the reply announced");
+    }
+    ss_finding_take_journal(finding, wait->device, wait->begin_ns, process->last_ns, KINDS);
+}
 
 static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process,
                   const SsThread *thread, gint64 end_ns)
 {
     SsDevice *device = NULL;
     const SsExchange *exchange = ss_thread_open_request(thread, &device);
+    if (!exchange && ended_over_reply(process, thread)) {
+        judge_reply(checks, check, process, thread);
+    }
     /* Who waits, or still lives, is another check's. */
     if (!exchange || thread->waiting || process->end == SS_END_ALIVE) {
         return;

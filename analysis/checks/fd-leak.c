@@ -5,6 +5,7 @@
  * place it was lost, which is the function of QEMU that held it last:
  * - it came with a SHMEM request, and the front-end was done with the request;
  * - it was duplicated for a mapping that was never made, or ended without a RAM block;
+ *   of one that was finalized and never added, it is judged as one that waits for RCU is;
  * - its mapping is finalized and RCU passed it by: a RAM block given up later was
  *   reclaimed, or the process went on for SS_GRACE_NS and nothing held RCU up.
  * What merely waits at the end of the recording is no leak, and a number that was handed
@@ -124,15 +125,21 @@ static void at_end(SsChecks *checks, const SsCheck *check, SsProcess *process, g
         if (!descriptor || !mapping->ram_ns || (!passed_by && !had_time)) {
             continue;
         }
+        /* Refused before it had a RAM block, or at least before that came into the region. */
+        bool never_added = mapping->birth_seen && !mapping->added_ns;
         g_autofree char *removed =
-            *mapping->reason ? g_strdup_printf(" (removed: %s)", mapping->reason) : g_strdup("");
+            *mapping->reason
+                ? g_strdup_printf(" (%s: %s)", never_added ? "refused" : "removed", mapping->reason)
+                : g_strdup("");
         report(checks, check, descriptor,
                &(Lost){ .certainty = passed_by ? SS_OBSERVED : SS_SUSPECTED,
-                        .from_ns = mapping->finalized_ns,
+                        .from_ns = never_added ? mapping->birth_ns : mapping->finalized_ns,
                         .ns = end_ns,
-                        .function = SS_PLACE_RECLAIM,
+                        .function = never_added ? SS_PLACE_NEW : SS_PLACE_RECLAIM,
                         .reason = mapping->reason },
-               g_strdup_printf("its mapping%s is finalized, its RAM block was not reclaimed",
+               g_strdup_printf(never_added
+                                   ? "its mapping%s is finalized, and never was in a region"
+                                   : "its mapping%s is finalized, its RAM block was not reclaimed",
                                removed));
     }
 }

@@ -220,6 +220,12 @@ static void refused(SsModel *model, SsProcess *process, const SsEvent *event)
     if (exchange) {
         exchange->refused = true;
         g_strlcpy(exchange->reason, reason, sizeof(exchange->reason));
+        for (guint i = 0; i < SS_EXCHANGE_FDS; i++) {
+            SsMapping *mapping = exchange->fds[i] ? exchange->fds[i]->mapping : NULL;
+            if (mapping && !mapping->added_ns && !*mapping->reason) {
+                g_strlcpy(mapping->reason, reason, sizeof(mapping->reason));
+            }
+        }
     }
 }
 

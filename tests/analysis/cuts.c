@@ -52,6 +52,8 @@ static BeyondReach beyond_reach[] = {
     { SS_EVENT_MEMORY_TRANSACTION_BEGIN, "commit-without-begin" },
     { SS_EVENT_VIRTIO_SHMEM_MAPPING_ADDED, "unmap-unknown" },
     { SS_EVENT_VHOST_USER_REQUEST, "died-in-request" },
+    { SS_EVENT_VIRTIO_SHMEM_REGION, "died-in-request" },
+    { SS_EVENT_VIRTIO_SHMEM_FD_CLOSE, "fd-leak" },
 };
 
 static guint64 bit(const char *id)

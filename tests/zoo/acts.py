@@ -114,7 +114,7 @@ def stopped(run):
 
 
 def stopped_without_room(run):
-    """As stopped, where QEMU may have little more memory than it has."""
+    """As stopped, where QEMU may have little more memory than it has; started after a while."""
     run.start()
     with open(f"/proc/{run.qemu.pid}/statm", encoding="ascii") as statm:
         size = int(statm.read().split()[0]) * resource.getpagesize()
@@ -122,7 +122,13 @@ def stopped_without_room(run):
     run.start_driver()
     run.backend.give_signal("go")
     run.backend.await_signal("done", TIMEOUT_S)
-    stay(run)
+    settle(run)
+    pass_by(run)
+    look(run, "held")
+    resource.prlimit(run.qemu.pid, resource.RLIMIT_AS,
+                     (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    run.driver.do("start", TIMEOUT_S)
+    end_recording(run)
 
 
 def started(run):

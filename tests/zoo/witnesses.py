@@ -4,12 +4,14 @@
 A witness takes a zoo.Case and yields (what, the tool's value, the other's value).
 """
 
+import os
 import re
 import signal
 
 import common
 from harness import evidence
 
+CLOSES = "closes.txt"
 REPLY_SIZE = 12 + 8  # header and value
 TABLES_AT_START = 1
 
@@ -72,6 +74,29 @@ def logged(case):
     counts = case.report.counts
     yield "log requests", counts["requests"], case.log.requests
     yield "log replies", counts["replies"], case.log.replies
+
+
+def closes_seen(out):
+    """A wrapper of QEMU's command: strace writes down every close."""
+    return ["strace", "-f", "-e", "trace=close", "-e", "signal=none",
+            "-o", os.path.join(out, CLOSES)]
+
+
+def failed_closes(case):
+    """Closes that failed, by strace, of the numbers that the finding tells."""
+    told = {int(number) for finding in case.found for number
+            in re.findall(r"^fd (\d+) ", finding["summary"])}
+    told |= {entry["fd"] for finding in case.found for entry in finding.get("about", [])
+             if "fd" in entry}
+    failed = re.findall(r"close\((\d+)\) += -1 EBADF", common.text_of(case.run.path(CLOSES)))
+    yield ("strace EBADF", _lost(case, "double-close"),
+           sum(int(number) in told for number in failed))
+
+
+def maps_without_fd(case):
+    """Mapped by /proc/PID/maps, and by /proc/PID/fd without a descriptor."""
+    yield ("/proc maps without fd", _lost(case, "fd-closed-early"),
+           len(_proc_maps(case, "end")) - len(_proc_fds(case, "end")))
 
 
 def replies_left_over(case):

@@ -61,6 +61,7 @@ class Specimen:
     witnesses: tuple = ()
     record: tuple = ()
     qemu: dict = dataclasses.field(default_factory=dict)
+    wrapper: object = None  # of the run's directory: what is put before QEMU's command
 
 
 class Case:
@@ -113,7 +114,8 @@ def play(specimen, prefixes):
     out = os.path.join(RUNS, specimen.name)
     options = {
         "record_options": list(specimen.record),
-        "wrapper": ["env", f"SHMEMSCOPE_ZOO={specimen.bug}"] if specimen.bug else [],
+        "wrapper": [*(specimen.wrapper(out) if specimen.wrapper else []),
+                    *(["env", f"SHMEMSCOPE_ZOO={specimen.bug}"] if specimen.bug else [])],
         "qemu_options": specimen.qemu,
     }
     if isinstance(specimen.scenario, str):
