@@ -15,6 +15,7 @@ from harness.processes import HarnessError, wait_until
 from harness.run import START_TIMEOUT_S
 
 TIMEOUT_S = 120
+DEATH_TIMEOUT_S = 30
 # A mapping or a descriptor that is still there after the second that the checks give RCU, and
 # something that QEMU tells after it.
 GRACE_S = 1.3
@@ -174,7 +175,7 @@ def dies(run, start=True):
         run.driver.tell("start")
     else:
         run.backend.give_signal("go")
-    run.witness["status"] = run.starter.status(TIMEOUT_S, "the end it comes to by itself")
+    run.witness["status"] = run.starter.status(DEATH_TIMEOUT_S, "the end it comes to by itself")
     run.stop_recording()
 
 

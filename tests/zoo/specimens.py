@@ -81,7 +81,7 @@ LEAKS = (
     Specimen("reset-keeps", "leaky", acts.reset, bug="reset-keeps",
              expect=(Finding("mapping-leak", "observed", 4, said="reset"),
                      Finding("fd-leak", "observed", 4, place=("virtio_reset", "reset"))),
-             witnesses=(*kept("mapping-leak"), w.kept_fds, w.subregions("held", 4))),
+             witnesses=(*kept("fd-leak"), w.kept_fds, w.subregions("held", 4))),
     Specimen("mapping-leak-unmap", "leaky", acts.mapped_then_unmapped, bug="mapping-leak-unmap",
              expect=(Finding("mapping-leak", "suspected", 4,
                              place=("virtio_del_shmem_map", "unmap")),),

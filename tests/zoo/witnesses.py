@@ -47,16 +47,27 @@ def held(case):
 
 
 def kept_fds(case):
-    """So many descriptors lost by the findings as by /proc/PID/fd."""
-    yield "/proc fd", _lost(case, "fd-leak"), len(_proc_fds(case, "end"))
+    """Number and inode of each lost descriptor, by the findings as by /proc/PID/fd."""
+    lost = sorted((entry["fd"], entry["ino"]) for entry in _about(case, "fd-leak"))
+    yield "/proc fd", lost, _proc_fds(case, "end")
+    yield "counted", _lost(case, "fd-leak"), len(lost)
 
 
 def kept_maps(check):
-    """So many mappings that should be gone by the finding as by /proc/PID."""
+    """Descriptor and range of each mapping that should be gone, by the finding as by /proc/PID."""
     def witness(case):
-        yield "/proc maps", _lost(case, check), len(_proc_maps(case, "held"))
-        yield "/proc fd", _lost(case, check), len(_proc_fds(case, "held"))
+        about = _about(case, check)
+        yield ("/proc maps", sorted((entry["ino"], entry["len"]) for entry in about),
+               sorted((inode, length) for inode, _, length in _proc_maps(case, "held")))
+        yield ("/proc fd", sorted((entry["fd"], entry["ino"]) for entry in about),
+               _proc_fds(case, "held"))
+        yield "counted", _lost(case, check), len(about)
     return witness
+
+
+def _about(case, check):
+    return [entry for finding in case.found if finding["id"] == check
+            for entry in finding["about"]]
 
 
 def _lost(case, check):
@@ -84,10 +95,7 @@ def closes_seen(out):
 
 def failed_closes(case):
     """Closes that failed, by strace, of the numbers that the finding tells."""
-    told = {int(number) for finding in case.found for number
-            in re.findall(r"^fd (\d+) ", finding["summary"])}
-    told |= {entry["fd"] for finding in case.found for entry in finding.get("about", [])
-             if "fd" in entry}
+    told = {entry["fd"] for entry in _about(case, "double-close")}
     failed = re.findall(r"close\((\d+)\) += -1 EBADF", common.text_of(case.run.path(CLOSES)))
     yield ("strace EBADF", _lost(case, "double-close"),
            sum(int(number) in told for number in failed))
