@@ -15,6 +15,7 @@ const SsCheck *const ss_all_checks[] = {
     &ss_check_fd_closed_early,
     &ss_check_fd_backlog,
     &ss_check_mapping_leak,
+    &ss_check_memory_region_leak,
     &ss_check_stale_mapping,
     &ss_check_missing_reply,
     &ss_check_double_reply,
@@ -45,6 +46,7 @@ SsChecks *ss_checks_new(SsModel *model)
     checks->model = model;
     checks->findings = g_ptr_array_new_with_free_func((GDestroyNotify)ss_finding_free);
     checks->undecided = ss_undecided_new();
+    checks->left_out = g_ptr_array_new();
     checks->by_key = g_hash_table_new(g_str_hash, g_str_equal);
     ss_model_set_notice(model, on_notice, checks);
     return checks;
@@ -57,6 +59,7 @@ void ss_checks_free(SsChecks *checks)
     }
     g_hash_table_unref(checks->by_key);
     g_ptr_array_unref(checks->findings);
+    g_ptr_array_unref(checks->left_out);
     g_clear_pointer(&checks->undecided, g_ptr_array_unref);
     g_free(checks);
 }
@@ -153,8 +156,26 @@ SsFinding *ss_checks_report(SsChecks *checks, const SsCheck *check, SsCertainty 
     return finding;
 }
 
+/* The class that a recording leaves out unless it is asked for: what needs it is not to be
+ * missed then. */
+static bool left_out(const SsModel *model, const SsCheck *check)
+{
+    bool any = false;
+    for (guint t = 0; t < model->traces->len; t++) {
+        const SsTraceInfo *trace = ss_model_trace(model, t);
+        for (guint id = 0; id < SS_N_EVENTS; id++) {
+            any |= trace->recorded[id] && ss_catalogue_events[id].event_class == SS_CLASS_DETAIL;
+        }
+    }
+    return (check->needs & SS_NEEDS(DETAIL)) && !any;
+}
+
 static void add_undecided(SsChecks *checks, const SsCheck *check)
 {
+    if (left_out(checks->model, check)) {
+        g_ptr_array_add(checks->left_out, (gpointer)check->id);
+        return;
+    }
     GPtrArray *undecided = ss_undecided(checks->model, check->id, check->needs, check->of_standing);
     for (guint i = 0; i < undecided->len; i++) {
         const SsUndecided *one = g_ptr_array_index(undecided, i);

@@ -31,6 +31,7 @@ extern const SsCheck ss_check_commit_before_reply;
 extern const SsCheck ss_check_nested_wait;
 extern const SsCheck ss_check_fd_leak;
 extern const SsCheck ss_check_mapping_leak;
+extern const SsCheck ss_check_memory_region_leak;
 extern const SsCheck ss_check_stale_mapping;
 extern const SsCheck ss_check_missing_reply;
 extern const SsCheck ss_check_double_reply;
@@ -53,6 +54,7 @@ struct SsChecks {
     SsModel *model;       /* weak */
     GPtrArray *findings;  /* owned SsFinding */
     GPtrArray *undecided; /* owned SsUndecided */
+    GPtrArray *left_out;  /* static ids: what they need was not to be recorded */
     GHashTable *by_key;   /* key -> SsFinding, weak */
     SsFinding *last;      /* weak; what the last report made or counted, NULL when neither */
 };

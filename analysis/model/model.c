@@ -331,6 +331,7 @@ void ss_model_event(SsModel *model, const SsEvent *event)
     ss_backlog_event(model, process, thread, event);
     ss_effect_event(model, process, thread, event);
     ss_table_event(model, process, event);
+    ss_structure_event(process, event);
     ss_place_event(model, process, thread, event);
     ss_depth_event(model, process, thread, event);
 }

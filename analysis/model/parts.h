@@ -53,6 +53,11 @@ void ss_closing_implied(SsModel *model, const SsDescriptor *older, gint64 ns);
 /* effect.c: after all others have seen the event */
 void ss_effect_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event);
 
+/* structure.c: after all others have seen the event */
+void ss_structure_event(SsProcess *process, const SsEvent *event);
+void ss_structures_init(SsStructures *structures);
+void ss_structures_clear(SsStructures *structures);
+
 /* table.c: after all others have seen the event */
 void ss_table_event(SsModel *model, SsProcess *process, const SsEvent *event);
 /* No event of the process follows. */

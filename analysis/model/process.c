@@ -62,6 +62,7 @@ static SsProcess *process_new(SsModel *model, const SsEvent *event)
     process->closed_ram = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
     process->closed_mappings = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
     process->closed_last.number = -1;
+    ss_structures_init(&process->structures);
     process->threads = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, thread_free);
     process->pending = g_ptr_array_new();
     g_queue_init(&process->disconnects);
@@ -77,6 +78,7 @@ void ss_process_free(SsProcess *process)
     g_queue_clear(&process->disconnects);
     g_ptr_array_unref(process->pending);
     g_hash_table_unref(process->threads);
+    ss_structures_clear(&process->structures);
     g_hash_table_unref(process->closed_mappings);
     g_hash_table_unref(process->closed_ram);
     g_hash_table_unref(process->fds);

@@ -403,6 +403,29 @@ typedef struct SsBacklog {
     SsDevice *refused_device; /* weak; NULL when not known */
 } SsBacklog;
 
+/* The MemoryRegion of a mapping. */
+typedef struct SsStructure {
+    guint64 mr, mapping;
+    SsDevice *device; /* weak; NULL when not known */
+    gint32 fd;
+    guint64 ino;
+    guint32 shmid;
+    guint64 shm_offset, len;
+    gint64 birth_ns, mapping_ended_ns;
+} SsStructure;
+
+typedef struct SsStructures {
+    GHashTable *live;                 /* guint64 * -> owned SsStructure, by its address */
+    GHashTable *by_mapping;           /* guint64 * -> SsStructure, weak; its object lives */
+    GHashTable *mappings_seen, *seen; /* owned guint64: addresses of objects and structures */
+    guint64 made, ended;
+    guint64 mappings_again, again; /* at an address where another was before */
+    gint64 first_ns;
+    gint64 newest_whole_ns; /* the latest end of an object whose structure ended too */
+    SsDevice *device;       /* weak; of the last */
+    bool several;           /* of several devices */
+} SsStructures;
+
 typedef enum SsProcessEnd {
     SS_END_UNKNOWN,
     SS_END_ALIVE,
@@ -443,6 +466,7 @@ struct SsProcess {
     bool acted;           /* it told more than its state */
     gint64 dumped_ns;     /* it told its state to a thread of the tracer; 0: never */
     SsBacklog backlog;
+    SsStructures structures;
     SsProcessEnd end;
     gint32 end_code; /* exit code or signal */
     gint64 ended_ns; /* 0 when not known */

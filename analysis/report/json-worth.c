@@ -53,8 +53,13 @@ void ss_json_worth(JsonBuilder *json, const SsReport *report)
 {
     const SsModel *model = report->model;
     ss_json_begin_object(json, "worth");
-    ss_json_int(json, "checks", ss_checks_count());
+    ss_json_int(json, "checks", ss_checks_count(report->checks));
     ss_json_int(json, "checks_decided", ss_checks_decided(report->checks));
+    ss_json_begin_array(json, "left_out");
+    for (guint i = 0; i < report->checks->left_out->len; i++) {
+        json_builder_add_string_value(json, g_ptr_array_index(report->checks->left_out, i));
+    }
+    json_builder_end_array(json);
     ss_json_int(json, "waits_in_commit", model->waits_in_commit);
     ss_json_int(json, "waits_in_phase", model->waits_in_phase);
     ss_json_begin_object(json, "windows");

@@ -54,7 +54,7 @@ const SsFigure *ss_figure_find(const char *name);
 /* "deferred commit", by class. */
 extern const char *const ss_window_names[SS_WINDOW_N_CLASSES];
 /* How many checks there are, and how many of them could decide. */
-guint ss_checks_count(void);
+guint ss_checks_count(const SsChecks *checks);
 guint ss_checks_decided(const SsChecks *checks);
 /* Whether what opens windows was recorded. */
 bool ss_windows_recorded(const SsModel *model);

@@ -21,20 +21,25 @@ const char *const ss_window_names[SS_WINDOW_N_CLASSES] = {
     [SS_WINDOW_ELSEWHERE] = "elsewhere",
 };
 
-guint ss_checks_count(void)
+static bool is_left_out(const SsChecks *checks, const SsCheck *check)
 {
-    guint checks = 0;
-    while (ss_all_checks[checks]) {
-        checks++;
+    return g_ptr_array_find(checks->left_out, check->id, NULL);
+}
+
+guint ss_checks_count(const SsChecks *checks)
+{
+    guint count = 0;
+    for (const SsCheck *const *check = ss_all_checks; *check; check++) {
+        count += !is_left_out(checks, *check);
     }
-    return checks;
+    return count;
 }
 
 guint ss_checks_decided(const SsChecks *checks)
 {
     guint decided = 0;
     for (const SsCheck *const *check = ss_all_checks; *check; check++) {
-        bool whole = true;
+        bool whole = !is_left_out(checks, *check);
         for (guint i = 0; i < checks->undecided->len; i++) {
             const SsUndecided *undecided = g_ptr_array_index(checks->undecided, i);
             whole &= undecided->partial || undecided->check != (*check)->id;
@@ -151,7 +156,7 @@ static void add_verdict(const SsReport *report, GString *out)
     if (hazards) {
         g_string_append_printf(out, " but %u hazard%s", hazards, hazards == 1 ? "" : "s");
     }
-    if (decided < ss_checks_count()) {
+    if (decided < ss_checks_count(report->checks)) {
         g_string_append_printf(out, " by the %u check%s that could decide", decided,
                                decided == 1 ? "" : "s");
     }
@@ -164,9 +169,17 @@ void ss_worth_text(const SsReport *report, GString *out, bool found)
         add_verdict(report, out);
     }
     ss_undecided_text(out, report->checks->undecided);
-    g_autofree char *decided = g_strdup_printf(
-        "%u of %u checks could decide", ss_checks_decided(report->checks), ss_checks_count());
+    g_autofree char *decided =
+        g_strdup_printf("%u of %u checks could decide", ss_checks_decided(report->checks),
+                        ss_checks_count(report->checks));
     ss_text_labelled(out, SS_LABEL, "worth", decided);
+    for (guint i = 0; i < report->checks->left_out->len; i++) {
+        g_autofree char *text =
+            g_strdup_printf("not looked for: %s, which needs events that are recorded with "
+                            "--set catalogue",
+                            (const char *)g_ptr_array_index(report->checks->left_out, i));
+        ss_text_labelled(out, SS_LABEL, "", text);
+    }
     add_windows(report->model, out);
     add_devices(report, out);
 }

@@ -47,6 +47,7 @@ static BeyondReach beyond_reach[] = {
     { SS_EVENT_VIRTIO_SHMEM_MAPPING_REMOVED, "accepted-not-mapped" },
     { SS_EVENT_VIRTIO_SHMEM_MAPPING_REMOVED, "refused-but-mapped" },
     { SS_EVENT_VIRTIO_SHMEM_MAPPING_REMOVED, "fd-closed-early" },
+    { SS_EVENT_MEMORY_REGION_FINALIZED, "memory-region-leak" },
     { SS_EVENT_VIRTIO_SHMEM_MAPPING_ADDED, "fd-leak" },
     { SS_EVENT_VHOST_USER_BACKEND_DISPATCHED, "died-in-request" },
     { SS_EVENT_MEMORY_TRANSACTION_BEGIN, "commit-without-begin" },
