@@ -203,6 +203,9 @@ static gint by_weight(gconstpointer a, gconstpointer b)
             }
         }
     }
+    if (fa->hazard && fb->hazard) {
+        return 0; /* those of a device were found together, and stay so: the sort is stable */
+    }
     return fa->first_ns < fb->first_ns ? -1 : fa->first_ns > fb->first_ns;
 }
 

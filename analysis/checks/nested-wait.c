@@ -29,21 +29,33 @@ static bool owes(const SsWindow *window)
     return false;
 }
 
-/* It did happen, and is told as what it is. */
-static bool happened(const SsChecks *checks, const SsDevice *device, const SsOrder *order)
+static char *order_key(const SsDevice *device, const SsOrder *order)
 {
-    g_autofree char *shape = order ? ss_order_shape(order) : NULL;
-    for (guint i = 0; shape && i < checks->findings->len; i++) {
+    g_autofree char *shape = ss_order_shape(order);
+    return g_strdup_printf("%p|%s", (const void *)device, shape);
+}
+
+/* What did happen is told as what it is: the process's deadlocks. */
+static GHashTable *orders_of_deadlocks(const SsChecks *checks)
+{
+    GHashTable *orders = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint i = 0; i < checks->findings->len; i++) {
         const SsFinding *finding = g_ptr_array_index(checks->findings, i);
-        if (finding->order && finding->id == ss_check_reply_commit_deadlock.id &&
-            ss_order_device_at(finding->order, 0)->told_by == device) {
-            g_autofree char *other = ss_order_shape(finding->order);
-            if (g_str_equal(shape, other)) {
-                return true;
-            }
+        if (finding->id == ss_check_reply_commit_deadlock.id && finding->order) {
+            const SsDevice *device = ss_order_device_at(finding->order, 0)->told_by;
+            (void)g_hash_table_add(orders, order_key(device, finding->order));
         }
     }
-    return false;
+    return orders;
+}
+
+static bool happened(const SsDevice *device, const SsOrder *order, GHashTable *deadlocks)
+{
+    if (!order || !g_hash_table_size(deadlocks)) {
+        return false;
+    }
+    g_autofree char *key = order_key(device, order);
+    return g_hash_table_contains(deadlocks, key);
 }
 
 static gint64 stands_since(const SsWait *wait)
@@ -52,7 +64,7 @@ static gint64 stands_since(const SsWait *wait)
 }
 
 static void judge(SsChecks *checks, const SsCheck *check, SsDevice *device, const SsWindow *window,
-                  guint kind)
+                  guint kind, GHashTable *deadlocks)
 {
     const SsSyncKind *sync = &device->windows->sync[kind];
     g_autofree char *frontend = ss_frontend_request_text(window->wait.request);
@@ -64,7 +76,7 @@ static void judge(SsChecks *checks, const SsCheck *check, SsDevice *device, cons
                          &(SsExchange){ .request = sync->request });
     /* What a wait seems to stand in may have ended unseen where events were lost. The engine
      * says that this check could not decide. */
-    if (happened(checks, device, order) ||
+    if (happened(device, order, deadlocks) ||
         ss_model_lost(checks->model, device->process, stands_since(&window->wait),
                       window->first_ns)) {
         return;
@@ -88,20 +100,29 @@ static void judge(SsChecks *checks, const SsCheck *check, SsDevice *device, cons
     }
 }
 
+static void judge_device(SsChecks *checks, const SsCheck *check, SsDevice *device,
+                         GHashTable *deadlocks)
+{
+    for (guint w = 0; w < device->windows->kinds->len; w++) {
+        const SsWindow *window = g_ptr_array_index(device->windows->kinds, w);
+        for (guint s = 0; window->before.opened && s < device->windows->n_sync; s++) {
+            if (!owes(window)) {
+                judge(checks, check, device, window, s, deadlocks);
+            }
+        }
+    }
+}
+
 static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
 {
     if (notice->kind != SS_NOTICE_PROCESS_ENDS) {
         return;
     }
+    g_autoptr(GHashTable) deadlocks = orders_of_deadlocks(checks);
     for (guint d = 0; d < notice->process->devices->len; d++) {
         SsDevice *device = g_ptr_array_index(notice->process->devices, d);
-        for (guint w = 0; device->windows && w < device->windows->kinds->len; w++) {
-            const SsWindow *window = g_ptr_array_index(device->windows->kinds, w);
-            for (guint s = 0; window->before.opened && s < device->windows->n_sync; s++) {
-                if (!owes(window)) {
-                    judge(checks, check, device, window, s);
-                }
-            }
+        if (device->windows && device->windows->n_sync) {
+            judge_device(checks, check, device, deadlocks);
         }
     }
 }

@@ -10,10 +10,11 @@
 
 #define NUMBER_COLUMNS 5
 #define WAITS_COLUMNS 17
-#define INSIDE_COLUMNS 26
+#define INSIDE_COLUMNS 28
 #define AGAINST_COLUMNS 13
 #define TIMES_COLUMNS 7
 #define QEMU_COLUMNS 36
+#define MAX_ROWS 24
 
 static bool same_block(const SsFinding *a, const SsFinding *b)
 {
@@ -27,11 +28,13 @@ static const SsFinding *finding_at(const SsReport *report, guint index)
     return g_ptr_array_index(report->checks->findings, index);
 }
 
-/* "SHMEM_MAP" is "MAP" here: the columns are few. */
+/* "SHMEM_MAP" is "MAP" here, and " of another device's" is ", other": the columns are few. */
 static char *short_text(const char *text)
 {
     g_auto(GStrv) parts = g_strsplit(text, "SHMEM_", -1);
-    return g_strjoinv("", parts);
+    g_autofree char *joined = g_strjoinv("", parts);
+    g_auto(GStrv) others = g_strsplit(joined, " of another device's", -1);
+    return g_strjoinv(", other", others);
 }
 
 static void add_row(GString *out, const char *number, const char *waits, const char *inside,
@@ -108,7 +111,8 @@ static void add_order(GString *out, const SsOrder *order, guint number)
     g_string_append(out, "back-end\n");
     for (guint i = 0; i < order->steps->len; i += used) {
         const SsOrderStep *step = &g_array_index(order->steps, SsOrderStep, i);
-        g_autofree char *text = step_text(order, i, &used);
+        g_autofree char *plain = step_text(order, i, &used);
+        g_autofree char *text = g_strdup_printf("%s%s", step->device ? "other: " : "", plain);
         bool backend = ss_order_kind_of_backend(step->kind);
         guint indent = backend ? QEMU_COLUMNS : 2 * depth;
         g_autofree char *line = g_strdup_printf("%*s%s", WAITS_COLUMNS + indent, "", text);
@@ -118,52 +122,61 @@ static void add_order(GString *out, const SsOrder *order, guint number)
     }
 }
 
-void ss_hazards_text(const SsReport *report, GString *out, guint index)
+/* The nearest of them; of equal ones the one that was open more often. */
+static guint find_nearest(const SsReport *report, guint index, guint many)
 {
-    const GPtrArray *findings = report->checks->findings;
-    const SsFinding *first = finding_at(report, index);
-    guint numbers = 0, many = 0, nearest = index, nearest_number = 0;
-    for (guint i = 0; i < index; i++) {
-        if (same_block(first, finding_at(report, i))) {
-            return; /* shown with that one */
+    guint nearest = index;
+    for (guint i = index + 1; i < index + many; i++) {
+        const SsHazard *hazard = finding_at(report, i)->hazard;
+        const SsHazard *near = finding_at(report, nearest)->hazard;
+        if (hazard->margin_ns < near->margin_ns ||
+            (hazard->margin_ns == near->margin_ns && hazard->opened > near->opened)) {
+            nearest = i;
         }
     }
-    for (guint i = index; i < findings->len; i++) {
-        many += same_block(first, finding_at(report, i));
+    return nearest;
+}
+
+guint ss_hazards_text(const SsReport *report, GString *out, guint index, guint first)
+{
+    const SsFinding *finding = finding_at(report, index);
+    guint many = 1;
+    while (index + many < report->checks->findings->len &&
+           same_block(finding, finding_at(report, index + many))) {
+        many++;
     }
     g_autofree char *how_many = g_strdup_printf("%u order%s", many, many == 1 ? "" : "s");
     g_string_append_c(out, '\n');
-    ss_text_heading(report, out, first, how_many);
-    g_autofree char *summary = g_strdup_printf(
-        "QEMU waited while the back-end could have sent a request that it waits for. It did not "
-        "happen here; both would stand %s.",
-        first->condition);
-    g_string_append(out, "  ");
-    ss_text_wrap(out, 2, 2, summary);
+    ss_text_heading(report, out, finding, how_many);
+    if (index == first) {
+        g_autofree char *summary = g_strdup_printf(
+            "QEMU waited while the back-end could have sent a request that it waits for. It did "
+            "not happen here; both would stand %s.",
+            finding->condition);
+        g_string_append(out, "  ");
+        ss_text_wrap(out, 2, 2, summary);
+    }
     add_row(out, "  no", "waits for", "inside", "against", "times", "missed by");
-    for (guint i = 0; i < findings->len; i++) {
-        const SsFinding *finding = finding_at(report, i);
-        numbers += finding->hazard && finding->id == first->id;
-        if (i < index || !same_block(first, finding)) {
-            continue;
-        }
-        add_hazard(out, finding, numbers);
-        const SsHazard *near = finding_at(report, nearest)->hazard;
-        if (!nearest_number || finding->hazard->margin_ns < near->margin_ns ||
-            (finding->hazard->margin_ns == near->margin_ns &&
-             finding->hazard->opened > near->opened)) {
-            nearest = i;
-            nearest_number = numbers;
-        }
+    for (guint i = index; i < index + MIN(many, MAX_ROWS); i++) {
+        add_hazard(out, finding_at(report, i), i - first + 1);
     }
+    if (many > MAX_ROWS) {
+        g_string_append_printf(out, "  and %u more, which JSON has\n", many - MAX_ROWS);
+    }
+    if (index > first) {
+        return many; /* the rest has been said */
+    }
+    guint nearest = find_nearest(report, index, many);
     if (finding_at(report, nearest)->order) {
-        add_order(out, finding_at(report, nearest)->order, nearest_number);
+        add_order(out, finding_at(report, nearest)->order, nearest - first + 1);
     }
-    g_autofree char *more = g_strdup_printf("docs/findings/%s.md", first->id);
-    g_autofree char *good = g_strdup_printf("for good: %s", first->remedy_for_good);
-    g_autofree char *proof = g_strdup_printf("shmemscope waits --reproduce %s:NO TRACE", first->id);
+    g_autofree char *more = g_strdup_printf("docs/findings/%s.md", finding->id);
+    g_autofree char *good = g_strdup_printf("for good: %s", finding->remedy_for_good);
+    g_autofree char *proof =
+        g_strdup_printf("shmemscope waits --reproduce %s:NO TRACE", finding->id);
     g_string_append_c(out, '\n');
     ss_text_labelled(out, 8, "ends it", good);
     ss_text_labelled(out, 8, "proof", proof);
     ss_text_labelled(out, 8, "more", more);
+    return many;
 }

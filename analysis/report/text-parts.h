@@ -13,8 +13,8 @@
 /* heading.c: `how_many` stands in the place of the count, unless it is NULL. */
 void ss_text_heading(const SsReport *report, GString *out, const SsFinding *finding,
                      const char *how_many);
-/* hazards.c: the finding at the index, which is a hazard, with all others of its check and its
- * device; nothing when one before it has shown them. */
-void ss_hazards_text(const SsReport *report, GString *out, guint index);
+/* hazards.c: the finding at the index, which is a hazard, and those of its device that follow;
+ * `first` is the index of the first hazard of all. Returns how many it has shown. */
+guint ss_hazards_text(const SsReport *report, GString *out, guint index, guint first);
 /* worth.c: what "nothing found" is worth. */
 void ss_worth_text(const SsReport *report, GString *out, bool found);

@@ -326,10 +326,12 @@ char *ss_report_text(const SsReport *report)
     add_traces(report, out);
     add_processes(report, out);
     add_counts(report, out);
+    guint first_hazard = G_MAXUINT;
     for (guint i = 0; i < findings->len; i++) {
         const SsFinding *finding = g_ptr_array_index(findings, i);
         if (finding->hazard) {
-            ss_hazards_text(report, out, i);
+            first_hazard = MIN(first_hazard, i);
+            i += ss_hazards_text(report, out, i, first_hazard) - 1;
         } else if (finding->has_process) {
             add_finding(report, out, finding);
             shown++;
