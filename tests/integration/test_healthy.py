@@ -58,7 +58,9 @@ class HealthyTest(common.IntegrationTest):
         self.assertFalse(first_uuids & second_uuids)
         self.assertIn(report.json["trace"]["uuid"], second_uuids)
         self.assertGreater(report.json["trace"]["begin_ns"], self.report.json["trace"]["end_ns"])
-        self.assertEqual(report.counts, self.report.counts)
+        # How many descriptors wait for RCU at one time is a matter of time.
+        self.assertEqual({**report.counts, "fds_waiting_most": None},
+                         {**self.report.counts, "fds_waiting_most": None})
 
     def test_strace_counts_the_same(self):
         """A run of its own, not recorded: only strace looks, and counts what the report counts."""
