@@ -21,6 +21,21 @@
      SS_STEP_BIT(SS_STEP_WAIT_END) | SS_STEP_BIT(SS_STEP_STOP_BEGIN) | \
      SS_STEP_BIT(SS_STEP_RESET_BEGIN))
 
+/* With a request of its own unread, the back-end's end may have been the end of a deadlock. */
+static char *end_text(const SsWait *wait)
+{
+    g_autofree char *own = ss_backend_request_text(wait->peek_request);
+    if (!wait->ret) {
+        return g_strdup("answered at last");
+    }
+    if (!wait->unread || !wait->peek_request) {
+        return g_strdup("gave no reply: the wait ended in an error");
+    }
+    return g_strdup_printf("gave no reply, and may have waited for that to its own %s, which lay "
+                           "unread: a deadlock that its end broke up",
+                           own);
+}
+
 static void ended(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
 {
     const SsWait *wait = notice->wait;
@@ -35,16 +50,14 @@ static void ended(SsChecks *checks, const SsCheck *check, const SsNotice *notice
     SsFinding *finding = ss_checks_report(
         checks, check, SS_SUSPECTED, notice->process, notice->device, wait->begin_ns, notice->ns,
         place,
-        g_strdup_printf("the wait for the reply to %s lasted %.1f s, then it ended: "
-                        "not a deadlock",
-                        request, (double)lasted / SS_NS_PER_S));
+        g_strdup_printf(
+            "the wait for the reply to %s lasted %.1f s, %s", request, (double)lasted / SS_NS_PER_S,
+            wait->ret ? "until the back-end was gone" : "then it ended: not a deadlock"));
     if (finding) {
         finding->duration_ns = lasted;
         ss_finding_state(finding, who,
                          g_strdup_printf("waited for the reply to %s%s", request, inside));
-        ss_finding_state(finding, "back-end",
-                         wait->ret ? g_strdup("gave no reply: the wait ended in an error")
-                                   : g_strdup("answered at last"));
+        ss_finding_state(finding, "back-end", end_text(wait));
         ss_finding_take_journal(finding, wait->device, wait->begin_ns - SS_NS_PER_MS, notice->ns,
                                 KINDS);
     }
