@@ -15,14 +15,19 @@
 
 #define PROGRESS_EVENTS 65536
 
+#define RECENT_CLASSES 256
+
 typedef struct Decoder {
-    SsModel *model;                 /* weak */
-    const SsDecodeOptions *options; /* weak */
-    GPtrArray *diagnostics;         /* weak */
-    GPtrArray *groups;              /* owned SsTraceGroup */
-    GHashTable *layouts;            /* bt_event_class -> owned SsEventLayout */
-    GHashTable *traces;             /* bt_trace (a reference) -> index + 1 */
-    GPtrArray *seen;                /* groups that had a stream, weak */
+    SsModel *model;                        /* weak */
+    const SsDecodeOptions *options;        /* weak */
+    GPtrArray *diagnostics;                /* weak */
+    GPtrArray *groups;                     /* owned SsTraceGroup */
+    GHashTable *layouts;                   /* bt_event_class -> owned SsEventLayout */
+    SsEventLayout *recent[RECENT_CLASSES]; /* weak; of `layouts`, which each event asks */
+    const bt_trace *last_trace;            /* weak; the same of `traces` */
+    guint last_index;
+    GHashTable *traces; /* bt_trace (a reference) -> index + 1 */
+    GPtrArray *seen;    /* groups that had a stream, weak */
     gint64 first_ns;
     guint64 events;
     char *error; /* owned; what makes the trace unusable */
@@ -33,17 +38,6 @@ G_DEFINE_QUARK(ss - decode - error, ss_decode_error)
 static void trace_put(gpointer trace)
 {
     bt_trace_put_ref(trace);
-}
-
-static char *uuid_text(const bt_trace *trace)
-{
-    bt_uuid uuid = bt_trace_get_uuid(trace);
-    GString *text = g_string_new(NULL);
-    for (guint i = 0; uuid && i < 16; i++) {
-        bool dash = i == 4 || i == 6 || i == 8 || i == 10;
-        g_string_append_printf(text, "%s%02x", dash ? "-" : "", uuid[i]);
-    }
-    return g_string_free(text, FALSE);
 }
 
 static const SsTraceGroup *group_of(Decoder *decoder, const char *uuid)
@@ -67,6 +61,10 @@ static void diagnose(Decoder *decoder, char *text_taken)
 
 static SsEventLayout *layout_of(Decoder *decoder, const bt_event_class *event_class)
 {
+    SsEventLayout **recent = &decoder->recent[GPOINTER_TO_SIZE(event_class) / 16 % RECENT_CLASSES];
+    if (*recent && (*recent)->event_class == event_class) {
+        return *recent;
+    }
     SsEventLayout *layout = g_hash_table_lookup(decoder->layouts, event_class);
     if (!layout) {
         char *diagnostic = NULL;
@@ -74,6 +72,7 @@ static SsEventLayout *layout_of(Decoder *decoder, const bt_event_class *event_cl
         diagnose(decoder, diagnostic);
         g_hash_table_insert(decoder->layouts, (gpointer)event_class, layout);
     }
+    *recent = layout;
     return layout;
 }
 
@@ -135,11 +134,16 @@ static void take_streams(Decoder *decoder, const bt_trace *trace, const SsTraceG
 
 static guint trace_index(Decoder *decoder, const bt_trace *trace)
 {
+    if (trace == decoder->last_trace) {
+        return decoder->last_index;
+    }
+    decoder->last_trace = trace;
     gpointer known = g_hash_table_lookup(decoder->traces, trace);
     if (known) {
-        return GPOINTER_TO_UINT(known) - 1;
+        return decoder->last_index = GPOINTER_TO_UINT(known) - 1;
     }
-    g_autofree char *uuid = uuid_text(trace);
+    bt_uuid bytes = bt_trace_get_uuid(trace);
+    g_autofree char *uuid = bytes ? ss_uuid_text(bytes) : g_strdup("");
     const SsTraceGroup *group = group_of(decoder, uuid);
     const char *path = group ? g_ptr_array_index(group->directories, 0) : bt_trace_get_name(trace);
     const bt_value *host = bt_trace_borrow_environment_entry_value_by_name_const(trace, "hostname");
@@ -153,7 +157,7 @@ static guint trace_index(Decoder *decoder, const bt_trace *trace)
         take_streams(decoder, trace, group, index);
     }
     take_metadata(decoder, trace, index);
-    return index;
+    return decoder->last_index = index;
 }
 
 static bool time_of(const bt_clock_snapshot *snapshot, gint64 *ret_ns)

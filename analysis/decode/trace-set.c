@@ -28,6 +28,16 @@ static void group_free(gpointer data)
     g_free(group);
 }
 
+char *ss_uuid_text(const guint8 *bytes)
+{
+    GString *uuid = g_string_new(NULL);
+    for (guint i = 0; i < UUID_BYTES; i++) {
+        gboolean dash = i == 4 || i == 6 || i == 8 || i == 10;
+        g_string_append_printf(uuid, "%s%02x", dash ? "-" : "", bytes[i]);
+    }
+    return g_string_free(uuid, FALSE);
+}
+
 static char *read_uuid(const char *metadata)
 {
     guint8 head[4 + UUID_BYTES];
@@ -42,12 +52,7 @@ static char *read_uuid(const char *metadata)
         (magic != METADATA_MAGIC && GUINT32_SWAP_LE_BE(magic) != METADATA_MAGIC)) {
         return g_strdup(""); /* plain text metadata, or none: babeltrace will tell */
     }
-    GString *uuid = g_string_new(NULL);
-    for (guint i = 0; i < UUID_BYTES; i++) {
-        gboolean dash = i == 4 || i == 6 || i == 8 || i == 10;
-        g_string_append_printf(uuid, "%s%02x", dash ? "-" : "", head[4 + i]);
-    }
-    return g_string_free(uuid, FALSE);
+    return ss_uuid_text(head + 4);
 }
 
 static guint32 metadata_u32(const guint8 *at, bool swapped)

@@ -16,3 +16,5 @@ typedef struct SsTraceGroup {
 /* Array of owned SsTraceGroup; NULL with an error when a path cannot be read or has no
  * trace. */
 GPtrArray *ss_trace_set_find(const char *const *paths, GError **error);
+/* The 16 bytes as text; the caller frees it. */
+char *ss_uuid_text(const guint8 *bytes);

@@ -109,7 +109,11 @@ SsProcess *ss_process_get(SsModel *model, const SsEvent *event)
 
 static SsThread *thread_at(SsProcess *process, gint32 tid, const char *name)
 {
-    SsThread *thread = g_hash_table_lookup(process->threads, GINT_TO_POINTER(tid));
+    SsThread *thread = process->last_thread;
+    if (thread && thread->tid == tid) {
+        return thread;
+    }
+    thread = g_hash_table_lookup(process->threads, GINT_TO_POINTER(tid));
     if (!thread) {
         thread = g_new0(SsThread, 1);
         thread->process = process;
@@ -117,6 +121,7 @@ static SsThread *thread_at(SsProcess *process, gint32 tid, const char *name)
         ss_replace_string(&thread->name, name);
         g_hash_table_insert(process->threads, GINT_TO_POINTER(tid), thread);
     }
+    process->last_thread = thread;
     return thread;
 }
 
