@@ -36,7 +36,7 @@ class Verbs:
     may be wider than a terminal."""
 
     def __init__(self, trace):
-        self.json, self.text = {}, {}
+        self.json, self.text, self.status = {}, {}, None
         for verb in VERBS:
             for form, kept in (("json", self.json), ("text", self.text)):
                 run = common.tool(verb, "--format", form, trace)
@@ -46,7 +46,13 @@ class Verbs:
                 with open(f"{trace}.{verb}.{form}", "w", encoding="utf-8") as out:
                     out.write(run.stdout)
                 kept[verb] = json.loads(run.stdout) if form == "json" else run.stdout
+                if verb == "report":
+                    self.status = run.returncode
         self.report = self.json["report"]
+
+    @property
+    def counts(self):
+        return self.report["counts"]
 
     def wide_lines(self):
         """Lines beyond 80 columns; a path that is longer has no other way."""
