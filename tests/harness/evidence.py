@@ -184,16 +184,41 @@ def unread_request(pid, peer_pid):
     return None
 
 
-def main_thread_stack(pid):
-    """Function names of the main thread of a process, innermost first, as gdb sees them."""
+def _gdb(pid, command):
+    """What a debugger that looks at the process answers to a command."""
     try:
-        result = subprocess.run(
+        return subprocess.run(
             ["gdb", "-p", str(pid), "-batch", "-nx", "-iex", "set debuginfod enabled off",
-             "-ex", "set pagination off", "-ex", "thread apply all backtrace"],
+             "-ex", "set pagination off", "-ex", command],
             check=False, capture_output=True, text=True, errors="replace", timeout=120,
             stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise HarnessError(f"Cannot ask gdb for a stack: {error}") from error
+        raise HarnessError(f"Cannot ask gdb: command=\"{command}\": {error}") from error
+
+
+def heap(pid, log):
+    """Bytes of its heap that the process has in use, as glibc says into its stderr, the LOG."""
+    result = _gdb(pid, "call (void)malloc_stats()")
+    with open(log, encoding="utf-8", errors="replace") as stderr:
+        told = re.findall(r"Total \(incl\. mmap\):\s+system bytes\s+=\s+\d+\s+"
+                          r"in use bytes\s+=\s+(\d+)", stderr.read())
+    if not told:
+        raise HarnessError(f"glibc tells nothing of the heap:\n{result.stdout}{result.stderr}")
+    return int(told[-1])
+
+
+def size_of(pid, structure):
+    """Bytes of a structure of the program that the process runs, by its debug information."""
+    result = _gdb(pid, f"print (long)sizeof({structure})")
+    match = re.search(r"^\$1 = (\d+)$", result.stdout, re.MULTILINE)
+    if not match:
+        raise HarnessError(f"gdb knows no {structure}:\n{result.stdout}{result.stderr}")
+    return int(match.group(1))
+
+
+def main_thread_stack(pid):
+    """Function names of the main thread of a process, innermost first, as gdb sees them."""
+    result = _gdb(pid, "thread apply all backtrace")
     frames = []
     inside = False
     for line in result.stdout.splitlines():

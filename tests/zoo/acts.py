@@ -132,6 +132,31 @@ def stopped_without_room(run):
     end_recording(run)
 
 
+def churn(run):
+    """As through; the heap is looked at before most of it and after it."""
+    begin(run)
+    run.backend.await_signal("warm", TIMEOUT_S)
+    settle(run)
+    pass_by(run)
+    run.witness["heap"] = [evidence.heap(run.qemu.pid, run.qemu_log)]
+    run.backend.give_signal("go")
+    run.backend.await_signal("done", TIMEOUT_S)
+    settle(run)
+    pass_by(run)
+    run.witness["heap"].append(evidence.heap(run.qemu.pid, run.qemu_log))
+    run.witness["structure"] = evidence.size_of(run.qemu.pid, "MemoryRegion")
+    leave(run)
+
+
+def through_warm(run):
+    """As through, with the step between that the scenario has."""
+    begin(run)
+    run.backend.await_signal("warm", TIMEOUT_S)
+    run.backend.give_signal("go")
+    run.backend.await_signal("done", TIMEOUT_S)
+    leave(run)
+
+
 def started(run):
     """Started, and left with what is mapped at the scenario's end."""
     begin(run)
