@@ -17,13 +17,12 @@
 #define KINDS \
     (SS_STEP_BIT(SS_STEP_REQUEST) | SS_STEP_BIT(SS_STEP_REPLY) | SS_STEP_BIT(SS_STEP_REFUSED) | \
      SS_STEP_BIT(SS_STEP_COMMIT_BEGIN) | SS_STEP_BIT(SS_STEP_COMMIT_END) | \
-     SS_STEP_BIT(SS_STEP_FRONTEND_REQUEST) | SS_STEP_BIT(SS_STEP_WAIT_BEGIN) | \
-     SS_STEP_BIT(SS_STEP_START_BEGIN) | SS_STEP_BIT(SS_STEP_STOP_BEGIN) | \
-     SS_STEP_BIT(SS_STEP_RESET_BEGIN) | SS_STEP_BIT(SS_STEP_UNREALIZE_BEGIN))
+     SS_STEP_BIT(SS_STEP_FRONTEND_REQUEST) | SS_STEP_BIT(SS_STEP_START_BEGIN) | \
+     SS_STEP_BIT(SS_STEP_STOP_BEGIN) | SS_STEP_BIT(SS_STEP_RESET_BEGIN) | \
+     SS_STEP_BIT(SS_STEP_UNREALIZE_BEGIN))
 
 /* Of the device that caused it all, when that is another one than the one waited for. */
-#define CAUSE_KINDS \
-    (KINDS & ~(SS_STEP_BIT(SS_STEP_FRONTEND_REQUEST) | SS_STEP_BIT(SS_STEP_WAIT_BEGIN)))
+#define CAUSE_KINDS (KINDS & ~SS_STEP_BIT(SS_STEP_FRONTEND_REQUEST))
 
 /* The other device inside of whose request, start, stop or reset QEMU waits; or NULL. */
 static const SsDevice *cause_of(const SsWait *wait)
@@ -143,7 +142,7 @@ static void take_witness(SsFinding *finding, const SsWait *wait, const GArray *c
         indent = MAX(indent, ((const SsWitness *)g_ptr_array_index(finding->witness, i))->indent);
     }
     ss_finding_add_witness(
-        finding, wait->spoke_ns, false, indent,
+        finding, wait->spoke_ns, false, indent + 1,
         g_strdup_printf("%s...waits for %.1f s", whose, (double)wait->waited_ms / 1000));
     ss_finding_add_witness(finding, wait->spoke_ns, true, 0, g_strdup_printf("%s...waits", whose));
 }
@@ -216,13 +215,10 @@ static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, Ss
     if (!is_oldest(wait, cycle)) {
         return; /* told with that one */
     }
-    g_autofree char *request = ss_frontend_request_text(wait->request);
     g_autofree char *place = g_strdup_printf("%d", thread->tid);
-    SsFinding *finding = ss_checks_report(
-        checks, check, SS_SUSPECTED, process, wait->device, proof_begin(wait, cycle), end_ns, place,
-        g_strdup_printf("QEMU and its back-end wait for each other: QEMU for the reply to %s, "
-                        "the back-end for the reply to its own request",
-                        request));
+    SsFinding *finding = ss_checks_report(checks, check, SS_SUSPECTED, process, wait->device,
+                                          proof_begin(wait, cycle), end_ns, place,
+                                          g_strdup("QEMU and its back-end wait for each other"));
     if (!finding) {
         return;
     }
@@ -234,8 +230,8 @@ static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, Ss
     if (!finding->condition) {
         finding->condition = g_strdup(
             assumes(cycle) ? "not visible from QEMU alone: that one process serves both devices"
-                           : "not visible from QEMU alone: that the back-end's thread "
-                             "that would answer is the one that waits");
+                           : "not visible from QEMU alone: that the answering thread is "
+                             "the one that waits");
     }
     finding->order = order_of(wait, cycle);
     take_witness(finding, wait, cycle);
@@ -263,7 +259,6 @@ const SsCheck ss_check_reply_commit_deadlock = {
     .of_standing = true,
     .rule = "no side may wait on one channel while it owes an answer on the other",
     .remedy_now = "end the back-end's process (the device is lost until reset)",
-    .remedy_for_good = "serve the front-end channel before the next request, and while waiting "
-                       "for its reply",
+    .remedy_for_good = "never wait for a reply without serving the main channel",
     .notice = notice,
 };

@@ -5,6 +5,9 @@
 
 #include "analysis/report/names.h"
 
+/* Columns of another device's name. */
+#define DEVICE_COLUMNS 24
+
 /* " of the device", or " of device dev1" when it is not the one that is waited for: the
  * commit of one device's request tells every back-end of the VM. */
 static char *owner_text(const SsContext *context, const SsWait *wait, const char *own)
@@ -13,7 +16,7 @@ static char *owner_text(const SsContext *context, const SsWait *wait, const char
     if (!device || device == wait->device) {
         return g_strdup(own);
     }
-    g_autofree char *name = ss_device_text(device->id, device->chardev, device->dev, device->vdev);
+    g_autofree char *name = ss_device_label(device, DEVICE_COLUMNS);
     return g_strdup_printf(" of device %s", name);
 }
 

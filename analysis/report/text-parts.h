@@ -13,6 +13,8 @@
 /* heading.c: `how_many` stands in the place of the count, unless it is NULL. */
 void ss_text_heading(const SsReport *report, GString *out, const SsFinding *finding,
                      const char *how_many);
+/* finding-text.c: all of it, after an empty line; a deadlock in at most 24 lines. */
+void ss_text_finding(const SsReport *report, GString *out, const SsFinding *finding);
 /* hazards.c: the finding at the index, which is a hazard, and those of its device that follow;
  * `first` is the index of the first hazard of all. Returns how many it has shown. */
 guint ss_hazards_text(const SsReport *report, GString *out, guint index, guint first);

@@ -10,9 +10,6 @@
 #include "analysis/report/text-parts.h"
 
 #define LABEL SS_LABEL
-/* Columns of a witness: time, QEMU, back-end. */
-#define TIME_COLUMNS 14
-#define QEMU_COLUMNS 32
 
 static char *figure_text(const SsReport *report, const SsCounts *counts, const char *name)
 {
@@ -249,75 +246,6 @@ static void add_counts(const SsReport *report, GString *out)
     }
 }
 
-static void add_witness(GString *out, const SsFinding *finding)
-{
-    if (!finding->witness->len) {
-        return;
-    }
-    g_string_append(out, "\n  ");
-    ss_text_cell(out, "time", TIME_COLUMNS, true);
-    ss_text_cell(out, "QEMU", QEMU_COLUMNS, true);
-    g_string_append(out, "back-end\n");
-    gint64 begin = ((const SsWitness *)g_ptr_array_index(finding->witness, 0))->ns;
-    for (guint i = 0; i < finding->witness->len; i++) {
-        const SsWitness *witness = g_ptr_array_index(finding->witness, i);
-        g_autofree char *time =
-            g_strdup_printf("+%.3f ms", (double)(witness->ns - begin) / SS_NS_PER_MS);
-        g_autofree char *text = g_strdup_printf("%*s%s", 2 * witness->indent, "", witness->text);
-        g_string_append(out, "  ");
-        /* Hours into a hang the time is wide: the text gives way. */
-        guint wide = MAX(ss_text_width(time) + 1, TIME_COLUMNS);
-        ss_text_cell(out, time, wide, true);
-        if (witness->backend) {
-            ss_text_cell(out, "", QEMU_COLUMNS + TIME_COLUMNS - MIN(wide, 40), true);
-            ss_text_cell(out, text, SS_COLUMNS - 2 - TIME_COLUMNS - QEMU_COLUMNS, false);
-        } else {
-            ss_text_cell(out, text, SS_COLUMNS - 2 - wide, false);
-        }
-        g_string_append_c(out, '\n');
-    }
-}
-
-static void add_finding(const SsReport *report, GString *out, const SsFinding *finding)
-{
-    g_string_append_c(out, '\n');
-    ss_text_heading(report, out, finding, NULL);
-    g_string_append(out, "  ");
-    ss_text_wrap(out, 2, 2, finding->summary);
-    guint who = 0;
-    for (guint i = 0; i < finding->statements->len; i++) {
-        const SsStatement *statement = g_ptr_array_index(finding->statements, i);
-        who = MAX(who, ss_text_width(statement->who));
-    }
-    for (guint i = 0; i < finding->statements->len; i++) {
-        const SsStatement *statement = g_ptr_array_index(finding->statements, i);
-        ss_text_labelled(out, MIN(who, 24) + 1, statement->who, statement->text);
-    }
-    if (finding->condition) {
-        g_string_append(out, "  ");
-        ss_text_wrap(out, 2, 2, finding->condition);
-    }
-    add_witness(out, finding);
-    g_string_append_c(out, '\n');
-    if (finding->place) {
-        g_autofree char *place =
-            g_strdup_printf("%s()%s%s", finding->place, finding->place_reason ? ", " : "",
-                            finding->place_reason ? finding->place_reason : "");
-        ss_text_labelled(out, 8, "place", place);
-    }
-    ss_text_labelled(out, 8, "rule", finding->rule);
-    if (finding->remedy_now) {
-        g_autofree char *now = g_strdup_printf("now: %s", finding->remedy_now);
-        ss_text_labelled(out, 8, "ends it", now);
-    }
-    if (finding->remedy_for_good) {
-        g_autofree char *good = g_strdup_printf("for good: %s", finding->remedy_for_good);
-        ss_text_labelled(out, 8, finding->remedy_now ? "" : "ends it", good);
-    }
-    g_autofree char *more = g_strdup_printf("docs/findings/%s.md", finding->id);
-    ss_text_labelled(out, 8, "more", more);
-}
-
 char *ss_report_text(const SsReport *report)
 {
     const GPtrArray *findings = report->checks->findings;
@@ -333,7 +261,7 @@ char *ss_report_text(const SsReport *report)
             first_hazard = MIN(first_hazard, i);
             i += ss_hazards_text(report, out, i, first_hazard) - 1;
         } else if (finding->has_process) {
-            add_finding(report, out, finding);
+            ss_text_finding(report, out, finding);
             shown++;
         }
     }
