@@ -69,7 +69,8 @@ static void report(SsChecks *checks, const SsCheck *check, const SsNotice *notic
 
 static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
 {
-    if (notice->kind != SS_NOTICE_SETTLED || !notice->exchange->dispatched_ns) {
+    /* Whether it is still mapped is decided at once: a reset may follow. */
+    if (notice->kind != SS_NOTICE_DISPATCHED) {
         return;
     }
     const SsExchange *exchange = notice->exchange;

@@ -30,6 +30,21 @@ static void added(SsModel *model, SsProcess *process, SsThread *thread, const Ss
                                       .mapping = mapping });
 }
 
+static void done(SsModel *model, SsProcess *process, const SsEvent *event)
+{
+    SsDevice *device =
+        ss_device_get(process, event->u.vhost_user_backend_dispatched.dev, 0, event->ns);
+    SsExchange *exchange = ss_exchange_find(device, event->u.vhost_user_backend_dispatched.seq);
+    if (exchange && exchange->request_ns && exchange->dispatched_ns == event->ns) {
+        ss_model_tell(model, &(SsNotice){ .kind = SS_NOTICE_DISPATCHED,
+                                          .ns = event->ns,
+                                          .since_ns = exchange->request_ns,
+                                          .process = process,
+                                          .device = device,
+                                          .exchange = exchange });
+    }
+}
+
 static void removed(SsThread *thread, const SsEvent *event)
 {
     SsExchange *exchange = dispatched(thread);
@@ -75,6 +90,9 @@ void ss_effect_event(SsModel *model, SsProcess *process, SsThread *thread, const
     SsExchange *exchange;
 
     switch (event->id) {
+    case SS_EVENT_VHOST_USER_BACKEND_DISPATCHED:
+        done(model, process, event);
+        break;
     case SS_EVENT_VIRTIO_SHMEM_MAPPING_ADDED:
         added(model, process, thread, event);
         break;

@@ -16,6 +16,7 @@ typedef enum SsNoticeKind {
     SS_NOTICE_SETTLED,      /* exchange: nothing of it comes any more */
     SS_NOTICE_CLOSED_AGAIN, /* close: the number had been closed before */
     SS_NOTICE_CLOSED_EARLY, /* close: its mapping is still in use */
+    SS_NOTICE_DISPATCHED,   /* exchange: the front-end is done with it */
     SS_NOTICE_MAPPED,       /* exchange: its mapping entered the region */
     SS_NOTICE_WAIT_ENDED,   /* wait, thread */
     SS_NOTICE_READ_ENDED,   /* thread, device: a message is whole; since_ns */
