@@ -448,8 +448,8 @@ struct SsProcess {
     GHashTable *mappings;                   /* guint64 * -> owned SsMapping, not finalized */
     GHashTable *closing;                    /* SsMapping, owned: finalized, descriptor not closed */
     GHashTable *fds;                        /* int -> owned SsDescriptor */
-    GHashTable *threads;   /* int -> owned SsThread */
-    SsThread *last_thread; /* weak; of the event before */
+    GHashTable *threads;                    /* int -> owned SsThread */
+    SsThread *last_thread;                  /* weak; of the event before */
     GPtrArray *pending;                     /* weak SsMapping: visible when the commit ends */
     GHashTable *closed_ram;      /* guint64 * -> owned SsClosed: its RAM block will close it too */
     GHashTable *closed_mappings; /* guint64 * -> owned SsClosed: before the mapping's end */
