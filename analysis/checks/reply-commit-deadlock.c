@@ -147,10 +147,11 @@ static void take_witness(SsFinding *finding, const SsWait *wait, const GArray *c
     ss_finding_add_witness(finding, wait->spoke_ns, true, 0, g_strdup_printf("%s...waits", whose));
 }
 
-/* The wait speaks for itself. That nothing was answered does not: no event may be missing. */
+/* The wait speaks for itself, when its begin was seen: else its end may have been before it was
+ * told of. That nothing was answered does not: no event may be missing. */
 static gint64 proof_begin(const SsWait *wait, const GArray *cycle)
 {
-    gint64 begin = wait->spoke_ns;
+    gint64 begin = wait->begin_seen ? wait->spoke_ns : wait->begin_ns;
     for (guint i = 0; i < cycle->len; i++) {
         const SsEdge *edge = &g_array_index(cycle, SsEdge, i);
         if (edge->kind == SS_EDGE_UNANSWERED) {

@@ -98,9 +98,19 @@ def _torn(trace, rand):
 KINDS = (_ends, _ends_apart, _begins, _begins_apart, _both, _hole, _no_stream, _no_index, _torn)
 
 
+def _silent(trace, cut):
+    """Whether the last CPU's stream is gone with its index: then nothing tells that it was."""
+    last = max(trace.streams, key=lambda stream: stream.packets[0].cpu)
+    return (cut.options["index"] != "whole"
+            and not any(cut.keep(last, packet) for packet in last.packets))
+
+
 def choose(trace, rand, count):
     """COUNT cuts, of each kind in turn."""
-    return [KINDS[number % len(KINDS)](trace, rand) for number in range(count)]
+    cuts = [KINDS[number % len(KINDS)](trace, rand) for number in range(count)]
+    for cut in cuts:
+        cut.silent = _silent(trace, cut)
+    return cuts
 
 
 class Judge:

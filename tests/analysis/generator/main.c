@@ -6,8 +6,11 @@
  * of them; each thread of each of the fixture's processes is a thread. Times are those of the
  * replay. With REPEAT the whole fixture is told again and again, for traces of any size. With
  * "wait" it first prints its pid and reads a line, so that a session can be set up for it alone.
+ * With SS_REPLAY_HOP=EVENTS each thread moves on to another CPU after so many events, for traces
+ * whose streams need each other.
  */
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -21,6 +24,7 @@ typedef struct Replay {
     GMutex lock;
     GCond turn;
     guint64 next; /* number of the event to be told, over all repeats */
+    guint64 hop;  /* 0: no thread moves */
 } Replay;
 
 typedef struct Worker {
@@ -28,6 +32,16 @@ typedef struct Worker {
     gint32 pid, tid; /* of the fixture */
     const char *name;
 } Worker;
+
+static void hop(const Replay *replay)
+{
+    if (replay->hop && replay->next % replay->hop == 0) {
+        cpu_set_t set;
+        CPU_ZERO(&set);
+        CPU_SET(replay->next / replay->hop % g_get_num_processors(), &set);
+        (void)sched_setaffinity(0, sizeof(set), &set); /* not all may be ours: it stays then */
+    }
+}
 
 static void run(Worker *worker)
 {
@@ -43,6 +57,7 @@ static void run(Worker *worker)
             g_cond_wait(&replay->turn, &replay->lock);
             continue;
         }
+        hop(replay);
         ss_replay_event(event->id, &event->u);
         replay->next++;
         g_cond_broadcast(&replay->turn);
@@ -76,6 +91,7 @@ int main(int argc, char **argv)
         return 2;
     }
     Replay replay = { .fixture = fixture, .repeat = argc > 2 ? strtoull(argv[2], NULL, 10) : 1 };
+    replay.hop = g_ascii_strtoull(g_getenv("SS_REPLAY_HOP") ?: "0", NULL, 10);
     g_mutex_init(&replay.lock);
     g_cond_init(&replay.turn);
 
