@@ -151,11 +151,13 @@ static void take_witness(SsFinding *finding, const SsWait *wait, const GArray *c
  * told of. That nothing was answered does not: no event may be missing. */
 static gint64 proof_begin(const SsWait *wait, const GArray *cycle)
 {
-    gint64 begin = wait->begin_seen ? wait->spoke_ns : wait->begin_ns;
+    gint64 begin = (wait->begin_seen ? wait->spoke_ns : wait->begin_ns) - SS_STEP_NS;
     for (guint i = 0; i < cycle->len; i++) {
         const SsEdge *edge = &g_array_index(cycle, SsEdge, i);
         if (edge->kind == SS_EDGE_UNANSWERED) {
             begin = MIN(begin, edge->exchange->request_ns);
+        } else if (edge->thread && edge->thread->tid != wait->tid) {
+            begin = MIN(begin, wait->begin_ns); /* nor one that shows that the other lives */
         }
     }
     return begin;

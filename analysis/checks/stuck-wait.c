@@ -71,7 +71,7 @@ static void open_spoken(SsChecks *checks, const SsCheck *check, SsThread *thread
     g_autofree char *place = g_strdup_printf("open|%d", thread->tid);
     SsFinding *finding = ss_checks_report(
         checks, check, SS_SUSPECTED, thread->process, wait->device,
-        wait->begin_seen ? wait->spoke_ns : wait->begin_ns, end_ns, place,
+        (wait->begin_seen ? wait->spoke_ns : wait->begin_ns) - SS_STEP_NS, end_ns, place,
         g_strdup_printf("the reply to %s did not come within %.1f s; nothing that QEMU owes "
                         "the back-end explains it",
                         request, (double)wait->waited_ms / 1000));
