@@ -17,6 +17,14 @@
 
 #define RECENT_CLASSES 256
 
+/* A thread is named once, and again when another took its place here. */
+#define NAMED_THREADS 64
+
+typedef struct NamedThread {
+    guint trace;
+    gint32 pid, tid; /* tid 0: none */
+} NamedThread;
+
 typedef struct Decoder {
     SsModel *model;                        /* weak */
     const SsDecodeOptions *options;        /* weak */
@@ -28,6 +36,7 @@ typedef struct Decoder {
     guint last_index;
     GHashTable *traces; /* bt_trace (a reference) -> index + 1 */
     GPtrArray *seen;    /* groups that had a stream, weak */
+    NamedThread named[NAMED_THREADS];
     gint64 first_ns;
     guint64 events;
     char *error; /* owned; what makes the trace unusable */
@@ -183,6 +192,17 @@ static void take_tracer(Decoder *decoder, const bt_message *message, const SsEve
 }
 
 /* FALSE: the rest is not wanted. */
+static void name_thread(Decoder *decoder, const SsEventLayout *layout, const bt_event *event,
+                        SsEvent *ours)
+{
+    NamedThread *named = &decoder->named[(guint32)ours->tid % NAMED_THREADS];
+    if (named->tid != ours->tid || named->pid != ours->pid || named->trace != ours->trace ||
+        !ours->tid) {
+        *named = (NamedThread){ .trace = ours->trace, .pid = ours->pid, .tid = ours->tid };
+        ours->procname = ss_event_layout_procname(layout, event);
+    }
+}
+
 static bool take_event(Decoder *decoder, const bt_message *message)
 {
     const bt_event *event = bt_message_event_borrow_event_const(message);
@@ -206,6 +226,7 @@ static bool take_event(Decoder *decoder, const bt_message *message)
         trace_index(decoder, bt_stream_borrow_trace_const(bt_event_borrow_stream_const(event)));
     ours.ns = ns;
     ss_event_layout_read(layout, event, &ours);
+    name_thread(decoder, layout, event, &ours);
     ss_model_event(decoder->model, &ours);
     if (decoder->options->progress && decoder->events % PROGRESS_EVENTS == 0) {
         decoder->options->progress(decoder->events, decoder->options->progress_data);

@@ -127,6 +127,14 @@ gint32 ss_event_layout_pid(const SsEventLayout *layout, const bt_event *event)
                                 &layout->context.vpid);
 }
 
+const char *ss_event_layout_procname(const SsEventLayout *layout, const bt_event *event)
+{
+    return layout->context.has_procname
+               ? read_string(bt_event_borrow_common_context_field_const(event),
+                             &layout->context.procname)
+               : NULL;
+}
+
 void ss_event_layout_read(const SsEventLayout *layout, const bt_event *event, SsEvent *ret_event)
 {
     const SsContextLayout *context = &layout->context;
@@ -135,7 +143,7 @@ void ss_event_layout_read(const SsEventLayout *layout, const bt_event *event, Ss
     ret_event->id = layout->id;
     ret_event->pid = (gint32)read_integer(common, &context->vpid);
     ret_event->tid = (gint32)read_integer(common, &context->vtid);
-    ret_event->procname = context->has_procname ? read_string(common, &context->procname) : NULL;
+    ret_event->procname = NULL;
     for (guint i = 0; i < layout->info->n_fields; i++) {
         const SsFieldInfo *field = &layout->info->fields[i];
         if (field->type == SS_FIELD_STR) {

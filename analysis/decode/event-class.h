@@ -45,6 +45,8 @@ SsEventLayout *ss_event_layout_new(const bt_event_class *event_class, char **ret
 void ss_event_layout_free(SsEventLayout *layout);
 /* Fills id, pid, tid, procname and payload. Strings belong to the bt_event. */
 void ss_event_layout_read(const SsEventLayout *layout, const bt_event *event, SsEvent *ret_event);
+/* Name of the thread that told it; NULL when that was not recorded. Valid as long as the event. */
+const char *ss_event_layout_procname(const SsEventLayout *layout, const bt_event *event);
 /* The pid of an event whose layout is `tracer_begins`. */
 gint32 ss_event_layout_pid(const SsEventLayout *layout, const bt_event *event);
 /* Our event of that name; NULL when there is none. */

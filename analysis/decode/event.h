@@ -14,7 +14,7 @@ typedef struct SsEvent {
     gint64 ns;            /* since the Unix epoch, by the trace's clock */
     gint32 pid;           /* context vpid */
     gint32 tid;           /* context vtid */
-    const char *procname; /* context procname, NULL when not recorded; weak */
+    const char *procname; /* context procname, NULL when not recorded or told before; weak */
     SsEventPayload u;     /* strings in it are weak, never NULL, and hostile */
 } SsEvent;
 

@@ -48,6 +48,7 @@ static void set_vdev(SsDevice *device, guint64 vdev)
 /* The pointers may name another device from now on. */
 static void retire(SsDevice *device)
 {
+    device->process->last_device = NULL;
     if (device->dev && g_hash_table_lookup(device->process->by_dev, &device->dev) == device) {
         g_hash_table_remove(device->process->by_dev, &device->dev);
     }
@@ -115,10 +116,15 @@ static void absorb(SsDevice *device, SsDevice *by_vdev)
 
 SsDevice *ss_device_get(SsProcess *process, guint64 dev, guint64 vdev, gint64 ns)
 {
+    SsDevice *last = process->last_device;
+    if (last && last->dev == dev && !vdev) {
+        return last;
+    }
     /* No device is told by two zeros, but a trace may say so: that is one device too. */
     SsDevice *by_dev = dev || !vdev ? g_hash_table_lookup(process->by_dev, &dev) : NULL;
     SsDevice *by_vdev = vdev ? g_hash_table_lookup(process->by_vdev, &vdev) : NULL;
     if (by_dev && (by_dev == by_vdev || !vdev)) {
+        process->last_device = by_dev;
         return by_dev;
     }
     if (by_dev && by_dev->vdev) {

@@ -444,13 +444,14 @@ struct SsProcess {
     gint64 silent_from_ns, silent_until_ns; /* its last silence of more than SS_GRACE_NS */
     GPtrArray *devices;                     /* owned SsDevice */
     GHashTable *by_dev;                     /* guint64 * -> SsDevice, weak */
-    GHashTable *by_vdev;                    /* guint64 * -> SsDevice, weak */
-    GHashTable *mappings;                   /* guint64 * -> owned SsMapping, not finalized */
-    GHashTable *closing;                    /* SsMapping, owned: finalized, descriptor not closed */
-    GHashTable *fds;                        /* int -> owned SsDescriptor */
-    GHashTable *threads;                    /* int -> owned SsThread */
-    SsThread *last_thread;                  /* weak; of the event before */
-    GPtrArray *pending;                     /* weak SsMapping: visible when the commit ends */
+    SsDevice *last_device;       /* weak; of by_dev, the one asked for last; NULL: none */
+    GHashTable *by_vdev;         /* guint64 * -> SsDevice, weak */
+    GHashTable *mappings;        /* guint64 * -> owned SsMapping, not finalized */
+    GHashTable *closing;         /* SsMapping, owned: finalized, descriptor not closed */
+    GHashTable *fds;             /* int -> owned SsDescriptor */
+    GHashTable *threads;         /* int -> owned SsThread */
+    SsThread *last_thread;       /* weak; of the event before */
+    GPtrArray *pending;          /* weak SsMapping: visible when the commit ends */
     GHashTable *closed_ram;      /* guint64 * -> owned SsClosed: its RAM block will close it too */
     GHashTable *closed_mappings; /* guint64 * -> owned SsClosed: before the mapping's end */
     SsClosed closed_last;        /* of the mapping that ended last */
