@@ -154,7 +154,8 @@ static void left(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
     g_autoptr(GPtrArray) left = ss_mappings_of(notice->device);
     for (guint i = 0; i < left->len; i++) {
         const SsMapping *mapping = g_ptr_array_index(left, i);
-        if (mapping->descriptor) {
+        bool told = mapping->added_ns && mapping->added_ns < notice->device->left_ns;
+        if (mapping->descriptor && !told) {
             report(checks, check, mapping->descriptor,
                    /* Without QEMU's count it is as good as what was told since. */
                    &(Lost){ .certainty = notice->mappings ? SS_OBSERVED : SS_SUSPECTED,

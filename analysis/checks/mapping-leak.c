@@ -97,6 +97,10 @@ static void left(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
         g_strdup_printf("%" G_GUINT64_FORMAT " mapping%s left when the %s of the device ended",
                         mappings, mappings == 1 ? " was" : "s were", reset ? "reset" : "unplug"));
     if (!finding) {
+        if (checks->last) {
+            /* What an earlier one left is left again: it does not count twice. */
+            checks->last->count = MAX(checks->last->count - 1, mappings);
+        }
         return;
     }
     finding->count = mappings;

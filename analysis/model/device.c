@@ -277,6 +277,9 @@ static void mappings_left(SsModel *model, SsProcess *process, SsDevice *device, 
                                       .device = device,
                                       .thread = thread,
                                       .mappings = mappings });
+    if (device) {
+        device->left_ns = ns;
+    }
 }
 
 void ss_device_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)

@@ -219,6 +219,7 @@ struct SsDevice {
     gint64 disconnect_ns; /* a channel closed and its mappings are not judged yet */
     bool disconnect_main; /* it was the main channel */
     gint64 gone_ns;
+    gint64 left_ns;  /* when a reset or unplug ended last: what was left then was told */
     GArray *regions; /* of SsRegion, owned */
     SsExchange exchanges[SS_RECENT_EXCHANGES];
     guint next_exchange;
