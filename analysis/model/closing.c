@@ -248,6 +248,11 @@ static void reclaimed(SsModel *model, SsProcess *process, const SsEvent *event)
     } else if (descriptor) {
         /* That RAM block had the number before: somebody closed it, and it was handed out. */
         SsClosed known = unseen(number, descriptor->device, descriptor->birth_ns);
+        if (mapping && mapping->ram_ns) {
+            /* As good as what was told since its own RAM block was, which may be of another
+             * mapping at the same address. */
+            known.birth_ns = MIN(known.birth_ns, mapping->ram_ns);
+        }
         again(model, process, &known, SS_CLOSER_RAM_BLOCK, number, ret, event->ns);
     }
 }
