@@ -24,6 +24,11 @@ RUNS = os.path.join(common.BUILD, "tests", "zoo", "runs")
 ALARMS = common.ALARMS
 
 
+def _said(found):
+    return "\n".join([found["summary"], *(f"{entry['who']} {entry['text']}"
+                                          for entry in found["statements"])])
+
+
 @dataclasses.dataclass(frozen=True)
 class Finding:
     """A finding that has to be there."""
@@ -31,13 +36,13 @@ class Finding:
     id: str
     certainty: str
     count: int = 1
-    said: str = ""    # a regular expression that its summary contains
+    said: str = ""    # a regular expression that its summary contains, or who does what
     place: tuple = ()  # where: the function, and the reason or None
 
     def meets(self, found):
         return (found["id"] == self.id and found["certainty"] == self.certainty
                 and found["count"] == self.count
-                and re.search(self.said, found["summary"]) is not None
+                and re.search(self.said, _said(found)) is not None
                 and (not self.place or _place(found) == self.place))
 
     def __str__(self):
