@@ -20,9 +20,13 @@
 #include "tests/fuzz/fuzz.h"
 
 static char *directory; /* of this process, in memory when there is such a place */
+static const bt_plugin *kept[2];
 
-static void remove_directory(void)
+static void clean_up(void)
 {
+    for (guint i = 0; i < G_N_ELEMENTS(kept); i++) {
+        bt_plugin_put_ref(kept[i]);
+    }
     ss_archive_unpack((const guint8 *)"", 0, directory);
     static const char *const below[] = { "a/index", "a", "b", "" };
     for (guint i = 0; i < G_N_ELEMENTS(below); i++) {
@@ -47,10 +51,8 @@ static void prepare(void)
 {
     if (!directory) {
         (void)g_setenv("LIBBABELTRACE2_DISABLE_PYTHON_PLUGINS", "1", TRUE);
-        static const bt_plugin *kept[2];
         kept[0] = plugin("ctf");
         kept[1] = plugin("utils");
-        (void)kept;
         const char *place =
             g_file_test("/dev/shm", G_FILE_TEST_IS_DIR) ? "/dev/shm" : g_get_tmp_dir();
         directory = g_build_filename(place, "shmemscope-fuzz-XXXXXX", NULL);
@@ -58,7 +60,7 @@ static void prepare(void)
             (void)fprintf(stderr, "Cannot make a directory: path=\"%s\"\n", directory);
             abort();
         }
-        (void)atexit(remove_directory);
+        (void)atexit(clean_up);
     }
 }
 
