@@ -14,8 +14,9 @@ from .recordings import recordings
 
 # Two blocks with nothing on in each round: their ratio tells what the method cannot see.
 KINDS = ("off", "off again", "default", "everything")
-# Pairs at the begin of each block that do not count: a recording that starts dumps its state.
-SETTLE_PAIRS = 25
+# Pairs at the begin of each block that do not count: a recording that starts has QEMU tell its
+# state, which takes about 20 ms beside the pairs.
+SETTLE_PAIRS = 150
 WARM_BLOCKS = 3
 
 
