@@ -324,6 +324,7 @@ void ss_model_event(SsModel *model, const SsEvent *event)
         ss_wait_event(model, process, thread, event);
         ss_mapping_event(model, process, thread, event);
         break;
+    case SS_CLASS_WIRE: /* other events are made of these before they come here */
     case SS_N_CLASSES:
         break;
     }

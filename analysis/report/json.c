@@ -21,8 +21,11 @@ static void add_trace(JsonBuilder *json, const SsTraceInfo *trace)
     ss_json_signed(json, "begin_ns", trace->begin_ns);
     ss_json_signed(json, "end_ns", trace->end_ns);
     ss_json_begin_array(json, "not_recorded");
+    bool wire = trace->recorded[SS_EVENT_SHMEMSCOPE_WIRE_LIBRARY];
     for (guint id = 0; id < SS_N_EVENTS; id++) {
-        if (!trace->recorded[id]) {
+        /* Where no library was loaded, nobody misses what it would have told. */
+        if (!trace->recorded[id] &&
+            (wire || ss_catalogue_events[id].event_class != SS_CLASS_WIRE)) {
             json_builder_add_string_value(json, ss_catalogue_events[id].name);
         }
     }
