@@ -10,105 +10,6 @@ packaging_path=
 source_sha256=
 source_name=
 
-# The archive that this machine's apt uses already, with the key that signs it. apt itself
-# reads its .sources and .list files and tells what it found; only the key is looked up by
-# hand, for apt does not tell it.
-debian_archive() {
-    local release line uri name component entry file number key
-    # shellcheck source=/dev/null
-    release=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
-    # shellcheck disable=SC2016 # apt fills these in
-    line=$(apt-get indextargets \
-        --format '$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(SOURCESENTRY)' \
-        'Identifier: Packages' 2>/dev/null |
-        awk -F'|' -v release="$release" \
-            '$2 == release && $3 == "main" { print; exit }') || true
-    [ -n "$line" ] || return 1
-    # shellcheck disable=SC2034 # the fields in between have to be read
-    IFS='|' read -r uri name component entry <<<"$line"
-    file=${entry%:*}
-    number=${entry##*:}
-    case $file in
-    *.sources)
-        # The number counts stanzas here, from 1.
-        key=$(awk -v n="$number" 'BEGIN { RS = "" } NR == n' "$file" |
-            sed -n 's/^[Ss]igned-[Bb]y:[[:space:]]*\(\/[^[:space:]]*\).*/\1/p')
-        ;;
-    *)
-        key=$(sed -n "${number}s/.*signed-by=\\(\\/[^],[:space:]]*\\).*/\\1/p" "$file")
-        ;;
-    esac
-    if [ -z "$key" ] && [ -r /usr/share/keyrings/debian-archive-keyring.gpg ]; then
-        key=/usr/share/keyrings/debian-archive-keyring.gpg
-    fi
-    printf '%s %s\n' "$uri" "$key"
-}
-
-# apt with lists and sources of its own: the machine's are neither used nor changed.
-private_apt() {
-    local root=$work/apt
-    local -a options=(
-        -o "Dir::Etc::SourceList=$root/sources.list"
-        -o "Dir::Etc::SourceParts=$root/parts"
-        -o "Dir::State::Lists=$root/lists"
-        -o "Dir::Cache=$root/cache"
-        -o Acquire::Languages=none
-        -o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false
-        -o APT::Update::Error-Mode=any
-        -o Acquire::Retries=1
-        -o Debug::NoLocking=1
-    )
-    if [ "$(id -u)" = 0 ]; then
-        # The sandbox user could not write into a cache that belongs to root.
-        options+=(-o APT::Sandbox::User=root)
-    fi
-    apt-get "${options[@]}" "$@"
-}
-
-open_private_apt() {
-    local archive uri key root=$work/apt
-    [ ! -e "$root/sources.list" ] || return 0
-    command -v apt-get >/dev/null ||
-        die "Cannot fetch QEMU's source: there is no apt here; give it with --source"
-    archive=$(debian_archive) ||
-        die "Cannot fetch QEMU's source: apt's sources name no Debian archive;" \
-            "give it with --source"
-    read -r uri key <<<"$archive"
-    mkdir -p "$root/parts" "$root/lists/partial" "$root/cache/archives/partial"
-    printf '%s\n' "deb-src ${key:+[signed-by=$key] }$uri $suite main" \
-        "deb ${key:+[signed-by=$key] }$uri $suite main" >"$root/sources.list"
-    say "fetching the package lists of Debian $suite"
-    run_step "$work/fetch.log" private_apt update ||
-        die "Cannot fetch Debian's package lists: suite=$suite:" \
-            "$(reason_in "$work/fetch.log")"
-}
-
-# keep_download FILE INDEX [VERSION]: moves FILE below its sha256 and makes it the one that
-# INDEX names.
-keep_download() {
-    local sum name=${1##*/}
-    sum=$(sha256sum <"$1") && sum=${sum%% *}
-    mkdir -p "$cache/download/$sum"
-    mv -f "$1" "$cache/download/$sum/$name"
-    printf '%s %s %s\n' "$sum" "$name" "${3:--}" >"$work/index"
-    mv -f "$work/index" "$cache/download/$2"
-}
-
-# kept_download INDEX: sets kept_path, kept_sum and kept_version; fails when there is none or
-# when it is not what it was.
-kept_path=
-kept_sum=
-kept_version=
-kept_download() {
-    local name sum
-    [ -r "$cache/download/$1" ] || return 1
-    read -r kept_sum name kept_version <"$cache/download/$1"
-    kept_path=$cache/download/$kept_sum/$name
-    [ -r "$kept_path" ] || return 1
-    sum=$(sha256sum <"$kept_path")
-    [ "${sum%% *}" = "$kept_sum" ]
-}
-
 # The .dsc signed by Debian tells the sums; apt has checked the .dsc against the signed
 # lists, this checks what arrived against the .dsc.
 check_against_dsc() {
@@ -124,7 +25,7 @@ check_against_dsc() {
 
 fetch_debian_source() {
     local dsc tarball packaging version directory=$work/source-package
-    open_private_apt
+    open_private_apt "QEMU's source" "; give it with --source"
     say "fetching QEMU's source package of Debian $suite (38 MiB)"
     mkdir -p "$directory"
     run_step "$work/fetch.log" in_dir "$directory" \
@@ -194,7 +95,7 @@ find_meson() {
         return
     fi
     if ! kept_download "meson-$suite"; then
-        open_private_apt
+        open_private_apt meson
         say "fetching meson of Debian $suite (this machine has $have, QEMU asks for 1.5)"
         mkdir -p "$work/meson-package"
         run_step "$work/fetch.log" in_dir "$work/meson-package" private_apt download meson ||

@@ -18,7 +18,7 @@ SCRIPTS = ''
 PROLOGUE = r'''
 set -euo pipefail
 root=$(cd "$SCRIPTS/.." && pwd)
-for part in common qemu-source qemu-recipe qemu-checks; do . "$SCRIPTS/lib/$part.sh"; done
+for part in common archive download qemu-source qemu-recipe qemu-checks; do . "$SCRIPTS/lib/$part.sh"; done
 quiet=yes work=$PWD logs=$PWD
 note_pass() { echo passed; }
 note_failure() { echo "failed: $*"; }

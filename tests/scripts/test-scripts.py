@@ -21,7 +21,8 @@ def run(name, *arguments, **keywords):
 
 class ScriptsTest(unittest.TestCase):
     def test_help(self):
-        for name in ('build-qemu', 'check', 'demo', 'format', 'install-packages', 'measure'):
+        for name in ('build-qemu', 'check', 'demo', 'format', 'install-packages', 'measure',
+                     'released-qemu'):
             with self.subTest(name):
                 done = run(name, '--help')
                 self.assertEqual((done.returncode, done.stderr), (0, ''))
@@ -29,7 +30,7 @@ class ScriptsTest(unittest.TestCase):
                 self.assertLessEqual(max(map(len, done.stdout.splitlines())), 99)
 
     def test_unknown_option(self):
-        for name in ('build-qemu', 'check', 'demo', 'install-packages', 'measure'):
+        for name in ('build-qemu', 'check', 'demo', 'install-packages', 'measure', 'released-qemu'):
             with self.subTest(name):
                 done = run(name, '--nonsense')
                 self.assertEqual((done.returncode, done.stdout), (2, ''))
@@ -48,6 +49,13 @@ class ScriptsTest(unittest.TestCase):
                 self.assertEqual((done.returncode, done.stdout), (2, ''))
                 self.assertIn(reason, done.stderr)
                 self.assertEqual(len(done.stderr.splitlines()), 1)
+
+    def test_released_qemu_is_not_made_by_asking(self):
+        with tempfile.TemporaryDirectory() as cache:
+            done = run('released-qemu', '--print-path', env=dict(os.environ, SHMEMSCOPE_CACHE=cache))
+            self.assertEqual((done.returncode, done.stdout), (1, ''))
+            self.assertIn('Not made yet', done.stderr)
+            self.assertEqual(os.listdir(os.path.join(cache, 'entry')), [])
 
     def test_scenarios(self):
         listed = run('demo', '--list').stdout.split()
