@@ -12,6 +12,7 @@
 #include "analysis/decode/streams.h"
 #include "analysis/decode/trace-set.h"
 #include "analysis/model/text.h"
+#include "analysis/wire/wire.h"
 
 #define PROGRESS_EVENTS 65536
 
@@ -27,6 +28,7 @@ typedef struct NamedThread {
 
 typedef struct Decoder {
     SsModel *model;                        /* weak */
+    SsWire *wire;                          /* weak */
     const SsDecodeOptions *options;        /* weak */
     GPtrArray *diagnostics;                /* weak */
     GPtrArray *groups;                     /* owned SsTraceGroup */
@@ -227,7 +229,7 @@ static bool take_event(Decoder *decoder, const bt_message *message)
     ours.ns = ns;
     ss_event_layout_read(layout, event, &ours);
     name_thread(decoder, layout, event, &ours);
-    ss_model_event(decoder->model, &ours);
+    ss_wire_event(decoder->wire, &ours);
     if (decoder->options->progress && decoder->events % PROGRESS_EVENTS == 0) {
         decoder->options->progress(decoder->events, decoder->options->progress_data);
     }
@@ -480,9 +482,12 @@ gboolean ss_decode(SsModel *model, const char *const *paths, const SsDecodeOptio
     if (!groups) {
         return FALSE;
     }
-    Decoder decoder = {
-        .model = model, .options = options, .diagnostics = diagnostics, .groups = groups
-    };
+    g_autoptr(SsWire) wire = ss_wire_new(model);
+    Decoder decoder = { .model = model,
+                        .wire = wire,
+                        .options = options,
+                        .diagnostics = diagnostics,
+                        .groups = groups };
     decoder.layouts = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL,
                                             (GDestroyNotify)ss_event_layout_free);
     decoder.traces = g_hash_table_new_full(g_direct_hash, g_direct_equal, trace_put, NULL);
@@ -506,6 +511,7 @@ gboolean ss_decode(SsModel *model, const char *const *paths, const SsDecodeOptio
         g_set_error(error, SS_DECODE_ERROR, 0, "Cannot read trace: path=\"%s\": %s", path, why);
     } else {
         note_empty(&decoder);
+        ss_wire_finish(wire);
     }
     g_hash_table_unref(decoder.layouts);
     g_hash_table_unref(decoder.traces);

@@ -104,7 +104,7 @@ void ss_model_set_recorded(SsModel *model, guint index, SsEventId id)
     trace->any_recorded = true;
 }
 
-static gint64 believed(gint64 ns)
+gint64 ss_model_believed(gint64 ns)
 {
     return CLAMP(ns, FIRST_NS, LAST_NS);
 }
@@ -131,8 +131,8 @@ void ss_model_set_complete(SsModel *model, guint index, gint64 from_ns, gint64 u
                            guint missing)
 {
     SsTraceInfo *trace = trace_at(model, index);
-    trace->complete_ns = from_ns ? believed(from_ns) : 0;
-    trace->ragged_ns = until_ns ? believed(until_ns) : 0;
+    trace->complete_ns = from_ns ? ss_model_believed(from_ns) : 0;
+    trace->ragged_ns = until_ns ? ss_model_believed(until_ns) : 0;
     trace->missing = missing;
 }
 
@@ -149,8 +149,8 @@ bool ss_trace_ragged_tail(const SsTraceInfo *trace)
 void ss_model_reached(SsModel *model, guint index, gint64 ns)
 {
     SsTraceInfo *trace = trace_at(model, index);
-    trace->end_ns = MAX(trace->end_ns, believed(ns));
-    model->end_ns = MAX(model->end_ns, believed(ns));
+    trace->end_ns = MAX(trace->end_ns, ss_model_believed(ns));
+    model->end_ns = MAX(model->end_ns, ss_model_believed(ns));
 }
 
 void ss_model_set_run_end(SsModel *model, gint32 pid, SsProcessEnd end, gint32 code,
@@ -159,7 +159,7 @@ void ss_model_set_run_end(SsModel *model, gint32 pid, SsProcessEnd end, gint32 c
     SsRunEnd *run_end = g_new0(SsRunEnd, 1);
     run_end->end = end;
     run_end->code = code;
-    run_end->ns = ended_ns ? believed(ended_ns) : 0;
+    run_end->ns = ended_ns ? ss_model_believed(ended_ns) : 0;
     g_hash_table_replace(model->run_ends, GINT_TO_POINTER(pid), run_end);
 }
 
@@ -246,16 +246,10 @@ static bool is_state(SsEventId id)
            id == SS_EVENT_VIRTIO_SHMEM_MAPPING_STATE;
 }
 
-void ss_model_event(SsModel *model, const SsEvent *event)
+void ss_model_seen(SsModel *model, const SsEvent *event)
 {
-    SsEvent bounded;
-    if (G_UNLIKELY(event->ns != believed(event->ns))) {
-        bounded = *event;
-        bounded.ns = believed(event->ns);
-        event = &bounded;
-    }
     SsTraceInfo *trace = trace_at(model, event->trace);
-    gint64 ns = event->ns;
+    gint64 ns = ss_model_believed(event->ns);
     trace->events++;
     trace->begin_ns = trace->begin_ns ? MIN(trace->begin_ns, ns) : ns;
     trace->end_ns = MAX(trace->end_ns, ns);
@@ -263,6 +257,31 @@ void ss_model_event(SsModel *model, const SsEvent *event)
     model->events++;
     model->begin_ns = model->begin_ns ? MIN(model->begin_ns, ns) : ns;
     model->end_ns = MAX(model->end_ns, ns);
+}
+
+void ss_model_event(SsModel *model, const SsEvent *event)
+{
+    ss_model_seen(model, event);
+    SsProcess *process = ss_model_apply(model, event);
+    process->sources |= SS_SOURCE_TRACEPOINTS;
+}
+
+bool ss_model_traced(const SsModel *model, const SsEvent *event)
+{
+    gint64 key = ss_process_key(model, event->trace, event->pid);
+    const SsProcess *process = g_hash_table_lookup(model->by_pid, &key);
+    return process && (process->sources & SS_SOURCE_TRACEPOINTS);
+}
+
+SsProcess *ss_model_apply(SsModel *model, const SsEvent *event)
+{
+    SsEvent bounded;
+    if (G_UNLIKELY(event->ns != ss_model_believed(event->ns))) {
+        bounded = *event;
+        bounded.ns = ss_model_believed(event->ns);
+        event = &bounded;
+    }
+    gint64 ns = event->ns;
 
     SsProcess *process = ss_process_get(model, event);
     SsThread *thread = ss_thread_get(process, event);
@@ -335,6 +354,7 @@ void ss_model_event(SsModel *model, const SsEvent *event)
     ss_structure_event(process, event);
     ss_place_event(model, process, thread, event);
     ss_depth_event(model, process, thread, event);
+    return process;
 }
 
 /* What had become of it when the recording ended. One that ended later was alive then; but two

@@ -104,6 +104,14 @@ void ss_model_set_fd_limit(SsModel *model, gint32 pid, guint64 limit);
 
 /* Takes any event in any order; never fails. */
 void ss_model_event(SsModel *model, const SsEvent *event);
+/* For the stage before the model (analysis/wire). An event of the trace that is not the model's own
+ * counts; one that was made of others does not, and is taken. Returns its process, weak. */
+void ss_model_seen(SsModel *model, const SsEvent *event);
+SsProcess *ss_model_apply(SsModel *model, const SsEvent *event);
+/* A time that a trace may tell, made one that differences can be told of. */
+gint64 ss_model_believed(gint64 ns);
+/* Whether the process that tells this event has told one by QEMU's tracepoints. */
+bool ss_model_traced(const SsModel *model, const SsEvent *event);
 /* No event follows. Judges what is still open; the model can be read afterwards. */
 void ss_model_finish(SsModel *model);
 

@@ -15,6 +15,8 @@ void ss_counts_refusal(SsCounts *counts, const char *reason);
 void ss_replace_string(char **owned, const char *value);
 
 /* process.c */
+/* Host and pid, under which it is kept in `by_pid`. */
+gint64 ss_process_key(const SsModel *model, guint trace, gint32 pid);
 SsProcess *ss_process_get(SsModel *model, const SsEvent *event);
 void ss_process_free(SsProcess *process);
 SsThread *ss_thread_get(SsProcess *process, const SsEvent *event);

@@ -7,7 +7,7 @@
 
 #include "analysis/model/parts.h"
 
-static gint64 key_of(const SsModel *model, guint trace, gint32 pid)
+gint64 ss_process_key(const SsModel *model, guint trace, gint32 pid)
 {
     return ((gint64)ss_model_trace(model, trace)->host << 32) | (guint32)pid;
 }
@@ -18,7 +18,7 @@ void ss_model_tracer_begins(SsModel *model, guint trace, gint32 pid, gint64 ns)
     if (g_hash_table_add(model->tracers, g_memdup2(&tracer, sizeof(tracer)))) {
         return;
     }
-    gint64 key = key_of(model, trace, pid);
+    gint64 key = ss_process_key(model, trace, pid);
     const SsProcess *process = g_hash_table_lookup(model->by_pid, &key);
     if (!process) {
         return;
@@ -98,7 +98,7 @@ SsProcess *ss_process_get(SsModel *model, const SsEvent *event)
     if (process && process->pid == event->pid && process->trace == event->trace) {
         return process;
     }
-    gint64 key = key_of(model, event->trace, event->pid);
+    gint64 key = ss_process_key(model, event->trace, event->pid);
     process = g_hash_table_lookup(model->by_pid, &key);
     if (!process) {
         process = process_new(model, event);

@@ -434,9 +434,16 @@ typedef enum SsProcessEnd {
     SS_END_SIGNAL
 } SsProcessEnd;
 
+/* Where what is known of a process comes from. */
+typedef enum SsSource {
+    SS_SOURCE_TRACEPOINTS = 1 << 0, /* its own tracepoints */
+    SS_SOURCE_WIRE = 1 << 1,        /* the wire library in it */
+} SsSource;
+
 /* Identity: host, pid, birth. */
 struct SsProcess {
     guint trace;
+    guint32 sources; /* bits SsSource */
     gint32 pid;
     char *name; /* owned; of the main thread when that was seen */
     bool name_of_main;

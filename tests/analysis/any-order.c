@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "analysis/report/report.h"
+#include "analysis/wire/wire.h"
 
 static const char *const words[] = {
     "",
@@ -88,6 +89,7 @@ int main(int argc, char **argv)
     g_autoptr(GRand) rand = g_rand_new_with_seed((guint32)strtoul(argv[1], NULL, 10));
     guint64 events = strtoull(argv[2], NULL, 10);
     g_autoptr(SsModel) model = ss_model_new();
+    g_autoptr(SsWire) wire = ss_wire_new(model);
     g_autoptr(SsChecks) checks = ss_checks_new(model);
     guint trace = ss_model_add_trace(model, "any", "", "host");
     for (guint id = 0; id < SS_N_EVENTS; id++) {
@@ -104,11 +106,12 @@ int main(int argc, char **argv)
         event.tid = event.pid + g_rand_int_range(rand, 0, 3);
         event.procname = words[g_rand_int_range(rand, 0, G_N_ELEMENTS(words))];
         fill(&event, rand);
-        ss_model_event(model, &event);
+        ss_wire_event(wire, &event);
         if (g_rand_int_range(rand, 0, 1000) == 0) {
             ss_model_add_loss(model, trace, ns, ns + 1000, i % 3);
         }
     }
+    ss_wire_finish(wire);
     ss_model_finish(model);
     ss_checks_finish(checks);
     SsReport report = { .model = model, .checks = checks, .version = "test" };

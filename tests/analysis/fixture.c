@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/wire/wire.h"
+
 static void thread_free(gpointer data)
 {
     SsFixtureThread *thread = data;
@@ -280,6 +282,7 @@ void ss_fixture_feed(const SsFixture *fixture, SsModel *model)
 {
     guint trace = ss_model_add_trace(model, fixture->path, "00000000-0000", fixture->host);
     guint next_loss = 0, next_tracer = 0;
+    g_autoptr(SsWire) wire = ss_wire_new(model);
     for (guint id = 0; id < SS_N_EVENTS; id++) {
         if (fixture->recorded[id]) {
             ss_model_set_recorded(model, trace, id);
@@ -300,11 +303,12 @@ void ss_fixture_feed(const SsFixture *fixture, SsModel *model)
         event.trace = trace;
         feed_losses(fixture, model, trace, &next_loss, event.ns);
         feed_tracers(fixture, model, trace, &next_tracer, event.ns);
-        ss_model_event(model, &event);
+        ss_wire_event(wire, &event);
     }
     feed_losses(fixture, model, trace, &next_loss, G_MAXINT64);
     if (fixture->end_ns) {
         ss_model_reached(model, trace, fixture->end_ns);
     }
+    ss_wire_finish(wire);
     ss_model_finish(model);
 }

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "analysis/wire/wire.h"
+
 #define AT_FIELDS 3
 G_STATIC_ASSERT(AT_FIELDS + SS_MAX_FIELDS <= SS_FUZZ_RECORD);
 
@@ -168,6 +170,7 @@ guint64 ss_fuzz_feed(const guint8 *data, gsize size, SsModel *model)
 {
     const guint8 *which = events_by_byte();
     guint n_traces = 1;
+    g_autoptr(SsWire) wire = ss_wire_new(model);
     guint trace = ss_model_add_trace(model, "bytes", "00000000-0000", "host");
     guint left_out = size >= SS_FUZZ_RECORD ? data[0] | (guint)data[1] << 8 : 0;
     gint64 ns = size >= SS_FUZZ_RECORD ? origins[data[2] % G_N_ELEMENTS(origins)] : 0;
@@ -189,10 +192,11 @@ guint64 ss_fuzz_feed(const guint8 *data, gsize size, SsModel *model)
             take_other(model, record, &n_traces, ns);
         } else if (!out[ss_catalogue_events[id].event_class]) {
             SsEvent event = event_of(record, id, n_traces, ns);
-            ss_model_event(model, &event);
+            ss_wire_event(wire, &event);
             events++;
         }
     }
+    ss_wire_finish(wire);
     ss_model_finish(model);
     return events;
 }

@@ -1,0 +1,22 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The back-end's side of a connection.
+ */
+#include "analysis/wire/parts.h"
+
+void ss_wire_backend_event(SsWire *wire, SsWireConn *conn, const SsEvent *event)
+{
+}
+
+void ss_wire_backend_finish(SsWire *wire, SsWireProcess *process)
+{
+}
+
+void ss_wire_backend_free(SsWireProcess *process)
+{
+}
+
+void ss_wire_backend_channel_free(SsWireConn *conn)
+{
+}
