@@ -104,6 +104,7 @@ const SsCheck ss_check_accepted_not_mapped = {
     .title = "ACCEPTED BUT NOT DONE",
     .needs = SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(REFUSAL) | SS_NEEDS(REPLY) | SS_NEEDS(DISPATCH) |
              SS_NEEDS(MAPPING) | SS_NEEDS(FD),
+    .notices = SS_ON(DISPATCHED),
     .rule = "success is told of what was done, and of nothing else",
     .remedy_now = "reset the device",
     .remedy_for_good = "in QEMU: give the error of every path to the reply, and do what was "

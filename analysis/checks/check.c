@@ -35,8 +35,23 @@ const SsCheck *const ss_all_checks[] = {
 
 static void on_notice(SsModel *model, const SsNotice *notice, gpointer user_data)
 {
-    for (const SsCheck *const *check = ss_all_checks; *check; check++) {
+    const SsChecks *checks = user_data;
+    for (const SsCheck *const *check = checks->told[notice->kind]; *check; check++) {
         (*check)->notice(user_data, *check, notice);
+    }
+}
+
+static void tell_checks(SsChecks *checks)
+{
+    G_STATIC_ASSERT(G_N_ELEMENTS(ss_all_checks) <= SS_MAX_CHECKS);
+    for (guint kind = 0; kind < SS_N_NOTICES; kind++) {
+        const SsCheck **told = checks->told[kind];
+        for (const SsCheck *const *check = ss_all_checks; *check; check++) {
+            g_assert((*check)->notices);
+            if ((*check)->notices & (1u << kind)) {
+                *told++ = *check;
+            }
+        }
     }
 }
 
@@ -48,6 +63,7 @@ SsChecks *ss_checks_new(SsModel *model)
     checks->undecided = ss_undecided_new();
     checks->left_out = g_ptr_array_new();
     checks->by_key = g_hash_table_new(g_str_hash, g_str_equal);
+    tell_checks(checks);
     ss_model_set_notice(model, on_notice, checks);
     return checks;
 }

@@ -9,6 +9,8 @@
 #include "analysis/checks/finding.h"
 #include "analysis/checks/undecided.h"
 
+#define SS_MAX_CHECKS 48
+
 typedef struct SsChecks SsChecks;
 typedef struct SsCheck SsCheck;
 
@@ -17,11 +19,14 @@ struct SsCheck {
     const char *title; /* headline */
     /* Event classes (bit SsEventClass) without which it cannot decide. */
     guint32 needs;
+    guint32 notices;  /* steps that it is told of (bit SsNoticeKind) */
     bool of_standing; /* what it looks for makes a process tell nothing more */
     const char *rule;
     const char *remedy_now, *remedy_for_good; /* may be NULL */
     void (*notice)(SsChecks *checks, const SsCheck *check, const SsNotice *notice);
 };
+
+#define SS_ON(NOTICE) (1u << SS_NOTICE_##NOTICE)
 
 /* All checks, NULL-terminated. */
 extern const SsCheck *const ss_all_checks[];
@@ -56,7 +61,10 @@ struct SsChecks {
     GPtrArray *undecided; /* owned SsUndecided */
     GPtrArray *left_out;  /* static ids: what they need was not to be recorded */
     GHashTable *by_key;   /* key -> SsFinding, weak */
-    SsFinding *last;      /* weak; what the last report made or counted, NULL when neither */
+    /* By SsNoticeKind, weak, NULL-terminated: a step comes several times an exchange, and most
+     * checks wait for another one. */
+    const SsCheck *told[SS_N_NOTICES][SS_MAX_CHECKS];
+    SsFinding *last; /* weak; what the last report made or counted, NULL when neither */
 };
 
 /* Connects itself to the model, which must outlive it. */

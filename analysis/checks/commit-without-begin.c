@@ -47,6 +47,7 @@ const SsCheck ss_check_commit_without_begin = {
     .id = "commit-without-begin",
     .title = "COMMIT WITHOUT BEGIN",
     .needs = SS_NEEDS(TRANSACTION),
+    .notices = SS_ON(UNBEGUN),
     .rule = "each commit of a memory transaction ends one that was begun",
     .remedy_for_good = "in QEMU: begin before the first path that leads to the commit, refusals "
                        "included",

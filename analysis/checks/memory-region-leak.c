@@ -111,6 +111,7 @@ const SsCheck ss_check_memory_region_leak = {
     .id = "memory-region-leak",
     .title = "MEMORY REGION LEAK",
     .needs = SS_NEEDS(MAPPING) | SS_NEEDS(DETAIL),
+    .notices = SS_ON(PROCESS_ENDS),
     .rule = "a mapping's MemoryRegion goes with the mapping, its structure too",
     .remedy_for_good = "in QEMU: embed the MemoryRegion in the mapping's object, or free it when "
                        "the object is finalized",

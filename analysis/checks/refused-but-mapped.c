@@ -57,6 +57,7 @@ const SsCheck ss_check_refused_but_mapped = {
     .title = "REFUSED BUT DONE",
     .needs = SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(REFUSAL) | SS_NEEDS(REPLY) | SS_NEEDS(DISPATCH) |
              SS_NEEDS(MAPPING),
+    .notices = SS_ON(SETTLED),
     .rule = "what is refused leaves nothing behind",
     .remedy_now = "reset the device",
     .remedy_for_good = "in QEMU: undo what was done before the error, on every path",

@@ -48,6 +48,7 @@ const SsCheck ss_check_transaction_left_open = {
     .id = "transaction-left-open",
     .title = "TRANSACTION LEFT OPEN",
     .needs = SS_NEEDS(TRANSACTION) | SS_NEEDS(DISPATCH) | SS_NEEDS(BACKEND_REQUEST),
+    .notices = SS_ON(LEFT_OPEN),
     .rule = "a request ends the memory transactions that it begins",
     .remedy_for_good = "in QEMU: commit on every path of the handler, refusals included",
     .notice = notice,

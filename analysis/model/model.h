@@ -28,6 +28,7 @@ typedef enum SsNoticeKind {
     SS_NOTICE_UNBEGUN,      /* thread, device, exchange (may be NULL): a commit had no begin */
     SS_NOTICE_LEFT_OPEN,    /* process->transactions: what was left open ended, or never did */
     SS_NOTICE_PROCESS_ENDS, /* no event of the process follows in this trace */
+    SS_N_NOTICES,
 } SsNoticeKind;
 
 typedef struct SsNotice {
