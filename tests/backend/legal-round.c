@@ -3,30 +3,28 @@
 #include "hostile-send.h"
 #include "legal-parts.h"
 
-#include <sys/eventfd.h>
-
 #define BURST_ODDS 6
 /* How often to look whether the front-end has read what it does not answer. */
 #define NOTICE_POLL_MS 1
 
 static int channel_of(const SsLegalRun *run)
 {
-    return ss_device_backend_fd(run->device);
+    return ss_device_backend_fd(run->stage.device);
 }
 
 static gboolean send_message(SsLegalRun *run, GError **error)
 {
     SsLegalExchange *exchange = &run->burst[run->burst_length];
-    unsigned live = run->model->live->len;
+    unsigned live = run->stage.model->live->len;
 
     ss_legal_mix_next(run->mix, &exchange->message);
-    exchange->verdict = ss_hostile_model_judge(run->model, &exchange->message);
-    exchange->seq = ++run->seq;
-    ss_hostile_tally_add(run->tally, run->log, &exchange->message, &exchange->verdict,
+    exchange->verdict = ss_hostile_model_judge(run->stage.model, &exchange->message);
+    exchange->seq = ++run->stage.seq;
+    ss_hostile_tally_add(run->stage.tally, run->stage.log, &exchange->message, &exchange->verdict,
                          exchange->seq);
-    ss_hostile_model_apply(run->model, &exchange->message, &exchange->verdict);
-    ss_legal_count_removed(run, "unmap", run->model->live->len < live ? 1 : 0);
-    run->live_most = MAX(run->live_most, run->model->live->len);
+    ss_hostile_model_apply(run->stage.model, &exchange->message, &exchange->verdict);
+    ss_legal_count_removed(run, "unmap", run->stage.model->live->len < live ? 1 : 0);
+    run->live_most = MAX(run->live_most, run->stage.model->live->len);
     run->burst_length++;
     run->round_left--;
     return ss_hostile_send(channel_of(run), &exchange->message,
@@ -57,7 +55,7 @@ static gboolean read_reply(SsLegalRun *run, const SsLegalExchange *exchange, GEr
         g_prefix_error(error, "message %" G_GUINT64_FORMAT " of the connection: ", exchange->seq);
         return FALSE;
     }
-    run->tally->replies++;
+    run->stage.tally->replies++;
     return TRUE;
 }
 
@@ -66,7 +64,7 @@ static gboolean await_reply_serving(SsLegalRun *run, GError **error)
     SsServeResult result = SS_SERVE_DONE;
 
     while (result != SS_SERVE_BACKEND) {
-        if (!ss_legal_serve(run, -1, TRUE, &result, error)) {
+        if (!ss_stage_serve(&run->stage, -1, TRUE, &result, error)) {
             return FALSE;
         }
     }
@@ -97,7 +95,7 @@ static uint64_t tables_served(const SsLegalRun *run)
     uint64_t served = 0;
 
     for (unsigned i = 0; i < G_N_ELEMENTS(requests); i++) {
-        served += ss_device_served(run->device, requests[i]);
+        served += ss_device_served(run->stage.device, requests[i]);
     }
     return served;
 }
@@ -106,13 +104,13 @@ static uint64_t tables_served(const SsLegalRun *run)
 static gboolean exchange_blocking(SsLegalRun *run, GError **error)
 {
     uint64_t tables = tables_served(run);
-    unsigned writable = run->model->writable;
+    unsigned writable = run->stage.model->writable;
 
     if (!send_burst(run, error) || !collect_replies(run, error)) {
         return FALSE;
     }
-    while (run->model->writable != writable && tables_served(run) == tables) {
-        if (!ss_legal_serve(run, -1, FALSE, NULL, error)) {
+    while (run->stage.model->writable != writable && tables_served(run) == tables) {
+        if (!ss_stage_serve(&run->stage, -1, FALSE, NULL, error)) {
             return FALSE;
         }
     }
@@ -126,7 +124,7 @@ static gboolean exchange_serving(SsLegalRun *run, GError **error)
     }
     /* Without replies this also keeps the channel from getting full, which would block. */
     while (!ss_hostile_is_read(channel_of(run))) {
-        if (!ss_legal_serve(run, NOTICE_POLL_MS, FALSE, NULL, error)) {
+        if (!ss_stage_serve(&run->stage, NOTICE_POLL_MS, FALSE, NULL, error)) {
             return FALSE;
         }
     }
@@ -149,50 +147,16 @@ static gboolean exchange_in_thread(SsLegalRun *run, GError **error)
     return send_burst(run, error) && collect_replies(run, error);
 }
 
-static void *run_thread(void *data)
+static gboolean send_round(void *data, GError **error)
 {
     SsLegalRun *run = data;
-    GError *error = NULL;
 
-    if (exchange_all(run, exchange_in_thread, &error)) {
-        /* What has no reply is dealt with when it is read, as far as others can tell. */
-        ss_hostile_await_read(channel_of(run));
-    }
-    g_mutex_lock(&run->mutex);
-    run->round_over = TRUE;
-    run->failure = error;
-    g_mutex_unlock(&run->mutex);
-    (void)eventfd_write(run->wake, 1);
-    return NULL;
-}
-
-static gboolean is_round_over(SsLegalRun *run)
-{
-    g_autoptr(GMutexLocker) locker G_GNUC_UNUSED = g_mutex_locker_new(&run->mutex);
-
-    return run->round_over;
-}
-
-static gboolean round_with_thread(SsLegalRun *run, GError **error)
-{
-    gboolean served = TRUE;
-    GThread *thread;
-
-    run->round_over = FALSE;
-    thread = g_thread_new("messages", run_thread, run);
-    while (served && !is_round_over(run)) {
-        served = ss_legal_serve(run, -1, FALSE, NULL, error);
-    }
-    if (!served) {
-        ss_device_shutdown_backend(run->device);
-    }
-    g_thread_join(thread);
-    if (served && run->failure != NULL) {
-        g_propagate_error(error, g_steal_pointer(&run->failure));
+    if (!exchange_all(run, exchange_in_thread, error)) {
         return FALSE;
     }
-    g_clear_error(&run->failure);
-    return served;
+    /* What has no reply is dealt with when it is read, as far as others can tell. */
+    ss_hostile_await_read(channel_of(run));
+    return TRUE;
 }
 
 gboolean ss_legal_round(SsLegalRun *run, GError **error)
@@ -204,7 +168,7 @@ gboolean ss_legal_round(SsLegalRun *run, GError **error)
     run->round_left = length;
     switch (run->options->manner) {
     case SS_LEGAL_THREADS:
-        good = round_with_thread(run, error);
+        good = ss_stage_round(&run->stage, "messages", send_round, run, error);
         break;
     case SS_LEGAL_SERVING:
         good = exchange_all(run, exchange_serving, error);

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "legal-run.h"
 
-#include "channel.h"
 #include "legal-parts.h"
 
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 gboolean ss_legal_manner_parse(const char *word, SsLegalManner *ret_manner)
 {
@@ -40,61 +37,23 @@ void ss_legal_count_removed(SsLegalRun *run, const char *reason, unsigned count)
     }
 }
 
-gboolean ss_legal_serve(SsLegalRun *run, int timeout_ms, gboolean watch_backend,
-                        SsServeResult *ret_result, GError **error)
-{
-    SsServeResult result;
-
-    if (!ss_device_serve(run->device, timeout_ms, watch_backend, &result, error)) {
-        return FALSE;
-    }
-    if (result == SS_SERVE_CLOSED) {
-        return fail(error, "the front-end closed the main channel");
-    }
-    if (ret_result != NULL) {
-        *ret_result = result;
-    }
-    return TRUE;
-}
-
 /* All is taken out by another one than us. */
 static void clear(SsLegalRun *run, const char *reason)
 {
-    SsLogLine *line = ss_log_begin(run->log, "main", "removed", 0);
+    SsLogLine *line = ss_log_begin(run->stage.log, "main", "removed", 0);
 
     ss_log_string(line, "reason", reason);
-    ss_log_number(line, "count", run->model->live->len);
+    ss_log_number(line, "count", run->stage.model->live->len);
     ss_log_end(line);
-    ss_legal_count_removed(run, reason, run->model->live->len);
-    g_array_set_size(run->model->live, 0);
-    run->model->writable = 0;
-}
-
-static gboolean await_start(SsLegalRun *run, GError **error)
-{
-    while (!ss_device_started(run->device)) {
-        if (!ss_legal_serve(run, -1, FALSE, NULL, error)) {
-            return FALSE;
-        }
-    }
-    return TRUE;
-}
-
-static gboolean connect_device(SsLegalRun *run, GError **error)
-{
-    ss_device_disconnect(run->device);
-    if (!ss_device_accept(run->device, error)) {
-        return FALSE;
-    }
-    run->tally->connections++;
-    run->seq = 0;
-    return await_start(run, error);
+    ss_legal_count_removed(run, reason, run->stage.model->live->len);
+    g_array_set_size(run->stage.model->live, 0);
+    run->stage.model->writable = 0;
 }
 
 static gboolean reset(SsLegalRun *run, GError **error)
 {
     clear(run, "reset");
-    return await_start(run, error) && ss_control_tell("ready", error);
+    return ss_stage_await_start(&run->stage, error) && ss_control_tell("ready", error);
 }
 
 /* One channel goes first, or both together. */
@@ -103,40 +62,29 @@ static gboolean reconnect(SsLegalRun *run, GError **error)
     clear(run, "disconnect");
     switch (ss_legal_mix_below(run->mix, 3)) {
     case 0:
-        ss_device_close_backend(run->device);
+        ss_device_close_backend(run->stage.device);
         break;
     case 1:
-        ss_device_close_main(run->device);
+        ss_device_close_main(run->stage.device);
         break;
     default:
         break;
     }
-    return connect_device(run, error) && ss_control_tell("ready", error);
-}
-
-static gboolean serve_until_close(SsLegalRun *run, GError **error)
-{
-    SsServeResult result = SS_SERVE_DONE;
-
-    while (result != SS_SERVE_CLOSED) {
-        if (!ss_device_serve(run->device, -1, FALSE, &result, error)) {
-            return FALSE;
-        }
-    }
-    return TRUE;
+    return ss_stage_connect(&run->stage, error) && ss_control_tell("ready", error);
 }
 
 static gboolean be_unplugged(SsLegalRun *run, GError **error)
 {
     clear(run, "unrealize");
-    return ss_control_tell("ready", error) && serve_until_close(run, error);
+    return ss_control_tell("ready", error) && ss_stage_serve_until_close(&run->stage, error);
 }
 
 static gboolean end(SsLegalRun *run, GError **error)
 {
-    for (unsigned i = 0; i < run->model->live->len; i++) {
-        const SsHostileMapping *mapping = &g_array_index(run->model->live, SsHostileMapping, i);
-        SsLogLine *line = ss_log_begin(run->log, "main", "live", 0);
+    for (unsigned i = 0; i < run->stage.model->live->len; i++) {
+        const SsHostileMapping *mapping =
+            &g_array_index(run->stage.model->live, SsHostileMapping, i);
+        SsLogLine *line = ss_log_begin(run->stage.log, "main", "live", 0);
 
         ss_log_number(line, "shmid", mapping->shmid);
         ss_log_number(line, "shm_offset", mapping->offset);
@@ -146,7 +94,7 @@ static gboolean end(SsLegalRun *run, GError **error)
         ss_log_boolean(line, "writable", mapping->writable);
         ss_log_end(line);
     }
-    return ss_control_tell("ready", error) && serve_until_close(run, error);
+    return ss_control_tell("ready", error) && ss_stage_serve_until_close(&run->stage, error);
 }
 
 static const struct {
@@ -168,7 +116,7 @@ static gboolean await_command(SsLegalRun *run, unsigned *ret_command, GError **e
         gboolean ended = FALSE;
 
         for (unsigned i = 0; i < G_N_ELEMENTS(commands); i++) {
-            if (ss_control_take(run->control, commands[i].name, &ended)) {
+            if (ss_control_take(run->stage.control, commands[i].name, &ended)) {
                 *ret_command = i;
                 return TRUE;
             }
@@ -176,7 +124,7 @@ static gboolean await_command(SsLegalRun *run, unsigned *ret_command, GError **e
         if (ended) {
             return fail(error, "the input ended before \"end\"");
         }
-        if (!ss_legal_serve(run, -1, FALSE, NULL, error)) {
+        if (!ss_stage_serve(&run->stage, -1, FALSE, NULL, error)) {
             return FALSE;
         }
     }
@@ -186,7 +134,7 @@ static gboolean perform(SsLegalRun *run, GError **error)
 {
     unsigned command;
 
-    if (!connect_device(run, error) || !ss_control_tell("started", error)) {
+    if (!ss_stage_connect(&run->stage, error) || !ss_control_tell("started", error)) {
         return FALSE;
     }
     do {
@@ -199,12 +147,12 @@ static gboolean perform(SsLegalRun *run, GError **error)
 
 static void log_end(SsLegalRun *run, gboolean good, const char *reason)
 {
-    SsLogLine *line = ss_log_begin(run->log, "main", "end", 0);
+    SsLogLine *line = ss_log_begin(run->stage.log, "main", "end", 0);
 
     ss_log_number(line, "seed", run->options->seed);
-    ss_hostile_tally_write(run->tally, line);
+    ss_hostile_tally_write(run->stage.tally, line);
     ss_log_counts(line, "removed", run->removed);
-    ss_log_number(line, "live", run->model != NULL ? run->model->live->len : 0);
+    ss_log_number(line, "live", run->stage.model != NULL ? run->stage.model->live->len : 0);
     ss_log_number(line, "live_most", run->live_most);
     ss_log_boolean(line, "ok", good);
     if (reason != NULL) {
@@ -213,23 +161,7 @@ static void log_end(SsLegalRun *run, gboolean good, const char *reason)
     ss_log_end(line);
 }
 
-static void log_files(SsLegalRun *run)
-{
-    for (unsigned i = 0; i < run->files->len; i++) {
-        const SsHostileFile *file = &g_array_index(run->files, SsHostileFile, i);
-        SsLogLine *line = ss_log_begin(run->log, "main", "file", 0);
-
-        ss_log_string(line, "name", file->name);
-        ss_log_number(line, "ino", file->ino);
-        ss_log_end(line);
-    }
-}
-
-static void ignore_start(void *data)
-{
-}
-
-static gboolean prepare(SsLegalRun *run, int listener, GError **error)
+static void prepare(SsLegalRun *run)
 {
     const SsLegalOptions *options = run->options;
     const SsLegalLimits limits = {
@@ -239,27 +171,7 @@ static gboolean prepare(SsLegalRun *run, int listener, GError **error)
         .whole_at_once = options->manner == SS_LEGAL_BLOCKING,
     };
 
-    run->files = ss_hostile_files_open(error);
-    if (run->files == NULL) {
-        return FALSE;
-    }
-    run->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    run->control = ss_control_new(STDIN_FILENO, run->wake, error);
-    if (run->control == NULL) {
-        return FALSE;
-    }
-    run->announced->reply_ack = options->reply_ack;
-    run->announced->mem_slots = options->mem_slots;
-    run->announced->shmem_bit = SS_PROTOCOL_SHMEM;
-    run->announced->regions[0] = options->region;
-    if (!options->one_region) {
-        run->announced->regions[7] = UINT64_C(1) << 16;
-        run->announced->regions[200] = SS_HOSTILE_PAGE;
-    }
-    run->model = ss_hostile_model_new(run->announced->regions, options->reply_ack);
-    run->mix = ss_legal_mix_new(options->seed, &limits, run->model, run->files);
-    run->device = ss_device_new(run->announced, run->log, listener, run->wake, ignore_start, NULL);
-    return TRUE;
+    run->mix = ss_legal_mix_new(options->seed, &limits, run->stage.model, run->stage.files);
 }
 
 gboolean ss_legal_run(const SsLegalOptions *options, SsLog *log, int listener, GError **error)
@@ -268,38 +180,30 @@ gboolean ss_legal_run(const SsLegalOptions *options, SsLog *log, int listener, G
     g_autoptr(GError) reason = NULL;
     gboolean good;
 
+    const SsStageOptions stage = {
+        .name = "legal",
+        .reply_ack = options->reply_ack,
+        .mem_slots = options->mem_slots,
+        .one_region = options->one_region,
+        .region = options->region,
+    };
+
     run->options = options;
-    run->log = log;
-    run->wake = -1;
-    run->announced = ss_scenario_new("legal");
-    run->tally = ss_hostile_tally_new();
     run->removed = g_hash_table_new(g_str_hash, g_str_equal);
-    g_mutex_init(&run->mutex);
-    good = prepare(run, listener, &reason);
+    good = ss_stage_open(&run->stage, &stage, log, listener, &reason);
     if (good) {
-        log_files(run);
+        prepare(run);
         good = perform(run, &reason);
     }
     log_end(run, good, reason != NULL ? reason->message : NULL);
-    ss_device_free(run->device);
     ss_legal_mix_free(run->mix);
-    ss_hostile_model_free(run->model);
-    ss_control_free(run->control);
-    if (run->files != NULL) {
-        g_array_unref(run->files);
-    }
-    if (run->wake >= 0) {
-        (void)close(run->wake);
-    }
-    ss_scenario_free(run->announced);
     g_hash_table_unref(run->removed);
-    g_mutex_clear(&run->mutex);
     if (!good) {
         g_propagate_prefixed_error(error, g_steal_pointer(&reason),
                                    "Legal run failed: seed=%" G_GUINT64_FORMAT
                                    ", message=%" G_GUINT64_FORMAT ": ",
-                                   options->seed, run->tally->sent);
+                                   options->seed, run->stage.tally->sent);
     }
-    ss_hostile_tally_free(run->tally);
+    ss_stage_close(&run->stage);
     return good;
 }
