@@ -53,13 +53,18 @@ static void trace_put(gpointer trace)
 
 static const SsTraceGroup *group_of(Decoder *decoder, const char *uuid)
 {
+    const SsTraceGroup *seen = NULL;
     for (guint i = 0; i < decoder->groups->len; i++) {
         const SsTraceGroup *group = g_ptr_array_index(decoder->groups, i);
-        if (g_str_equal(group->uuid, uuid)) {
+        if (!g_str_equal(group->uuid, uuid)) {
+            continue;
+        }
+        if (!g_ptr_array_find(decoder->seen, group, NULL)) {
             return group;
         }
+        seen = group; /* several have none: each of them is another trace */
     }
-    return decoder->groups->len == 1 ? g_ptr_array_index(decoder->groups, 0) : NULL;
+    return seen || decoder->groups->len != 1 ? seen : g_ptr_array_index(decoder->groups, 0);
 }
 
 static void diagnose(Decoder *decoder, char *text_taken)

@@ -17,6 +17,9 @@
 /* CTF 1.8, packetized metadata: a magic number, then the trace's UUID. */
 #define METADATA_MAGIC 0x75D11D57u
 #define UUID_BYTES 16
+/* The same in plain text: of the trace's block, which comes first. */
+#define TEXT_UUID "trace\\s*\\{[^}]*\\buuid\\s*=\\s*\"([0-9a-fA-F-]{36})\""
+#define TEXT_UUID_WITHIN 65536
 /* ... and, behind a checksum, the bits of its content and of the packet. */
 #define METADATA_HEAD_BYTES 37
 
@@ -38,6 +41,22 @@ char *ss_uuid_text(const guint8 *bytes)
     return g_string_free(uuid, FALSE);
 }
 
+/* Of metadata that is plain text, as babeltrace2 writes it; "" when it tells none. */
+static char *text_uuid(const char *metadata)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(GMatchInfo) match = NULL;
+    g_autoptr(GRegex) regex = g_regex_new(TEXT_UUID, G_REGEX_RAW, 0, NULL);
+    gsize length = 0;
+    if (!g_file_get_contents(metadata, &text, &length, NULL) ||
+        !g_regex_match_full(regex, text, (gssize)MIN(length, TEXT_UUID_WITHIN), 0, 0, &match,
+                            NULL)) {
+        return g_strdup("");
+    }
+    g_autofree char *found = g_match_info_fetch(match, 1);
+    return g_ascii_strdown(found, -1);
+}
+
 static char *read_uuid(const char *metadata)
 {
     guint8 head[4 + UUID_BYTES];
@@ -50,7 +69,7 @@ static char *read_uuid(const char *metadata)
     memcpy(&magic, head, got >= 4 ? 4 : 0);
     if (got < sizeof(head) ||
         (magic != METADATA_MAGIC && GUINT32_SWAP_LE_BE(magic) != METADATA_MAGIC)) {
-        return g_strdup(""); /* plain text metadata, or none: babeltrace will tell */
+        return text_uuid(metadata);
     }
     return ss_uuid_text(head + 4);
 }

@@ -56,8 +56,7 @@ gboolean ss_stage_open(SsStage *stage, const SsStageOptions *options, SsLog *log
         stage->announced->regions[200] = SS_HOSTILE_PAGE;
     }
     stage->model = ss_hostile_model_new(stage->announced->regions, options->reply_ack);
-    stage->device =
-        ss_device_new(stage->announced, log, listener, stage->wake, ignore_start, NULL);
+    stage->device = ss_device_new(stage->announced, log, listener, stage->wake, ignore_start, NULL);
     log_files(stage);
     return TRUE;
 }
