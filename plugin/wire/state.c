@@ -1,0 +1,153 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "state.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "real.h"
+
+_Atomic uint32_t ss_wire_numbers[SS_WIRE_NUMBERS];
+_Atomic uint32_t ss_wire_numbers_end;
+SsWireFile ss_wire_files[SS_WIRE_FILES];
+uint32_t ss_wire_files_end;
+SsWireConn ss_wire_conns[SS_WIRE_CONNS];
+uint32_t ss_wire_conns_end;
+pid_t ss_wire_forked_from;
+_Atomic bool ss_wire_telling = true;
+
+/* How long one thread waits for another before it gives up. */
+#define PATIENCE_NS 1000000000ull
+#define PAUSES 200
+
+static _Atomic int owner; /* thread that uses the state, 0 if none */
+static _Atomic int own_pid;
+/* In the first block of thread-local memory: nothing is allocated at its first use. */
+#define THREAD_LOCAL static __thread __attribute__((tls_model("initial-exec")))
+THREAD_LOCAL bool inside;
+THREAD_LOCAL SsWireGuard fork_guard;
+THREAD_LOCAL bool fork_locked;
+
+void ss_wire_set(int fd, SsWireKind kind, uint32_t index)
+{
+    if ((uint32_t)fd >= SS_WIRE_NUMBERS) {
+        return;
+    }
+    atomic_store_explicit(&ss_wire_numbers[fd], (uint32_t)kind | index << 8, memory_order_release);
+    uint32_t end = atomic_load_explicit(&ss_wire_numbers_end, memory_order_relaxed);
+    while (kind != SS_WIRE_UNKNOWN && end <= (uint32_t)fd &&
+           !atomic_compare_exchange_weak(&ss_wire_numbers_end, &end, (uint32_t)fd + 1)) {
+    }
+}
+
+uint64_t ss_wire_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
+}
+
+bool ss_wire_own_process(void)
+{
+    int known = atomic_load_explicit(&own_pid, memory_order_relaxed);
+    int pid = (int)ss_wire_getpid();
+    if (SS_WIRE_UNLIKELY(known == 0)) {
+        /* Before the constructor: there is one process yet. */
+        atomic_store_explicit(&own_pid, pid, memory_order_relaxed);
+        return true;
+    }
+    return known == pid;
+}
+
+/* The C library would leave its own two signals out, and one of them is pthread_cancel()'s. */
+static void set_signals(int how, const uint64_t *set, uint64_t *ret_old)
+{
+    (void)syscall(SYS_rt_sigprocmask, how, set, ret_old, sizeof(*set));
+}
+
+static bool take_lock(void)
+{
+    int tid = (int)ss_wire_gettid();
+    uint64_t begin = 0;
+    for (unsigned int tries = 0;; tries++) {
+        int nobody = 0;
+        if (atomic_compare_exchange_strong_explicit(&owner, &nobody, tid, memory_order_acquire,
+                                                    memory_order_relaxed)) {
+            return true;
+        }
+        if (tries < PAUSES) {
+            continue;
+        }
+        uint64_t now = ss_wire_now();
+        if (begin == 0) {
+            begin = now;
+        } else if (now - begin > PATIENCE_NS) {
+            return false;
+        }
+        struct timespec pause = { .tv_nsec = 50000 };
+        (void)syscall(SYS_nanosleep, &pause, NULL);
+    }
+}
+
+bool ss_wire_enter(SsWireGuard *ret_guard)
+{
+    int error = errno;
+    if (inside || !ss_wire_own_process()) {
+        errno = error;
+        return false;
+    }
+    static const uint64_t all = ~0ull;
+    set_signals(SIG_BLOCK, &all, &ret_guard->signals);
+    if (!take_lock()) {
+        set_signals(SIG_SETMASK, &ret_guard->signals, NULL);
+        errno = error;
+        return false;
+    }
+    inside = true;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &ret_guard->cancel);
+    ret_guard->error = error;
+    return true;
+}
+
+void ss_wire_leave(const SsWireGuard *guard)
+{
+    (void)pthread_setcancelstate(guard->cancel, NULL);
+    inside = false;
+    atomic_store_explicit(&owner, 0, memory_order_release);
+    set_signals(SIG_SETMASK, &guard->signals, NULL);
+    errno = guard->error;
+}
+
+void ss_wire_lock_for_fork(void)
+{
+    fork_locked = ss_wire_enter(&fork_guard);
+}
+
+void ss_wire_unlock_after_fork(bool child)
+{
+    bool locked = fork_locked;
+    if (child) {
+        ss_wire_forked_from = atomic_load(&own_pid);
+        atomic_store(&own_pid, (int)ss_wire_getpid());
+        atomic_store(&ss_wire_telling, false);
+        if (!locked) {
+            /* Whoever had it is not in this process. What he did may be half done. */
+            for (uint32_t i = 0; i < ss_wire_conns_end; i++) {
+                atomic_store(&ss_wire_conns[i].missed, true);
+            }
+            atomic_store(&owner, 0);
+        }
+        for (uint32_t i = 0; i < ss_wire_conns_end; i++) {
+            ss_wire_conns[i].inherited = true;
+            ss_wire_conns[i].n_asks = 0;
+            atomic_store(&ss_wire_conns[i].reader, 0);
+        }
+    }
+    if (locked) {
+        ss_wire_leave(&fork_guard);
+    }
+}
