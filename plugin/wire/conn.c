@@ -377,8 +377,7 @@ static bool call_enters(const SsWireCall *call, SsWireGuard *ret_guard)
             ss_wire_conn_gap(conn, "busy");
         }
         atomic_store(&conn->state, SS_WIRE_BLIND);
-    } else if (conn->inherited && conn->state == SS_WIRE_OPEN &&
-               getppid() == ss_wire_forked_from) {
+    } else if (conn->inherited && conn->state == SS_WIRE_OPEN && getppid() == ss_wire_forked_from) {
         /* The process it came from goes on, and what it takes of the stream is not seen here. */
         ss_wire_conn_gap(conn, "shared");
     }
@@ -403,9 +402,8 @@ static void feed(SsWireConn *conn, SsWireSide *side, const struct iovec *iov, si
         uint8_t first[sizeof(SsWireHeader)];
         memcpy(first, stream->header_bytes, sizeof(first));
         size_t had = stream->got < sizeof(first) ? stream->got : sizeof(first);
-        size_t more = ss_wire_iov_copy(first + had, iov, SIZE_MAX,
-                                       from, length < sizeof(first) - had ? length
-                                                                          : sizeof(first) - had);
+        size_t more = ss_wire_iov_copy(first + had, iov, SIZE_MAX, from,
+                                       length < sizeof(first) - had ? length : sizeof(first) - had);
         SsWireFirst is = ss_wire_first(first, had + more);
         SsWireSide *opposite = sent ? &conn->in : &conn->out;
         if (is == SS_WIRE_FIRST_OTHER || opposite->stream.got) {
@@ -419,8 +417,8 @@ static void feed(SsWireConn *conn, SsWireSide *side, const struct iovec *iov, si
     }
     ss_wire_stream_feed(&side->stream, iov, from, length, ss_wire_now(), whole, conn);
     if (side->stream.broken) {
-        ss_wire_conn_gap(conn, side->stream.broken == SS_WIRE_TOO_LONG ? "too-long"
-                                                                       : "not-vhost-user");
+        ss_wire_conn_gap(conn,
+                         side->stream.broken == SS_WIRE_TOO_LONG ? "too-long" : "not-vhost-user");
     }
 }
 

@@ -26,7 +26,9 @@ bool ss_wire_identify(int fd, SsWireIdentity *ret_identity)
         .ino = status.st_ino,
         .size = (uint64_t)status.st_size,
         .mode = status.st_mode,
-        .access = flags < 0 || access == O_RDWR ? 2 : access == O_WRONLY ? 1 : 0,
+        .access = flags < 0 || access == O_RDWR ? 2
+                  : access == O_WRONLY          ? 1
+                                                : 0,
     };
     return true;
 }

@@ -191,7 +191,13 @@ SS_EXPORT void closefrom(int first)
 
 /* ---- duplicates ---- */
 
-typedef enum SsWireDupCall { DUP, DUP2, DUP3, FCNTL, FCNTL64 } SsWireDupCall;
+typedef enum SsWireDupCall {
+    DUP,
+    DUP2,
+    DUP3,
+    FCNTL,
+    FCNTL64
+} SsWireDupCall;
 
 typedef struct SsWireDup {
     SsWireDupCall call;
@@ -225,8 +231,8 @@ static int __attribute__((noinline)) slow_dup(const SsWireDup *dup)
         return real_dup(dup);
     }
     bool closes = dup->newfd >= 0 && dup->newfd != dup->fd;
-    bool ours = closes && kind_of(dup->newfd) != SS_WIRE_CLOSED &&
-                ss_wire_closing(dup->newfd, &closing);
+    bool ours =
+        closes && kind_of(dup->newfd) != SS_WIRE_CLOSED && ss_wire_closing(dup->newfd, &closing);
     errno = guard.error;
     int result = real_dup(dup);
     int error = result < 0 ? errno : 0;

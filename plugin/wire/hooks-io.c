@@ -53,8 +53,8 @@ static ssize_t __attribute__((noinline)) slow_recv(int fd, void *to, size_t size
     return result;
 }
 
-static ssize_t __attribute__((noinline)) slow_recvfrom(int fd, void *to, size_t size, int flags,
-                                                       __SOCKADDR_ARG address, socklen_t *length)
+static ssize_t __attribute__((noinline))
+slow_recvfrom(int fd, void *to, size_t size, int flags, __SOCKADDR_ARG address, socklen_t *length)
 {
     RECEIVING call;
     ss_wire_receives(fd, &call);
@@ -77,9 +77,9 @@ static ssize_t __attribute__((noinline)) slow_recvmsg(int fd, struct msghdr *mes
     return result;
 }
 
-static int __attribute__((noinline)) slow_recvmmsg(int fd, struct mmsghdr *messages,
-                                                   unsigned int count, int flags,
-                                                   struct timespec *timeout)
+static int __attribute__((noinline))
+slow_recvmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags,
+              struct timespec *timeout)
 {
     RECEIVING call;
     ss_wire_receives(fd, &call);
@@ -183,9 +183,9 @@ static ssize_t __attribute__((noinline)) slow_send(int fd, const void *from, siz
     return result;
 }
 
-static ssize_t __attribute__((noinline)) slow_sendto(int fd, const void *from, size_t size,
-                                                     int flags, __CONST_SOCKADDR_ARG address,
-                                                     socklen_t length)
+static ssize_t __attribute__((noinline))
+slow_sendto(int fd, const void *from, size_t size, int flags, __CONST_SOCKADDR_ARG address,
+            socklen_t length)
 {
     SsWireCall call;
     ss_wire_sends(fd, &call);
@@ -197,8 +197,8 @@ static ssize_t __attribute__((noinline)) slow_sendto(int fd, const void *from, s
     return result;
 }
 
-static ssize_t __attribute__((noinline)) slow_sendmsg(int fd, const struct msghdr *message,
-                                                      int flags)
+static ssize_t __attribute__((noinline))
+slow_sendmsg(int fd, const struct msghdr *message, int flags)
 {
     SsWireCall call;
     ss_wire_sends(fd, &call);
@@ -209,8 +209,8 @@ static ssize_t __attribute__((noinline)) slow_sendmsg(int fd, const struct msghd
     return result;
 }
 
-static int __attribute__((noinline)) slow_sendmmsg(int fd, struct mmsghdr *messages,
-                                                   unsigned int count, int flags)
+static int __attribute__((noinline))
+slow_sendmmsg(int fd, struct mmsghdr *messages, unsigned int count, int flags)
 {
     SsWireCall call;
     ss_wire_sends(fd, &call);

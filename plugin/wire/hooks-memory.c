@@ -13,13 +13,12 @@
 
 static bool concerns_us(void *address, size_t length, int flags, int fd)
 {
-    return (!(flags & MAP_ANONYMOUS) &&
-            ss_wire_entry_kind(ss_wire_entry(fd)) == SS_WIRE_FILE) ||
+    return (!(flags & MAP_ANONYMOUS) && ss_wire_entry_kind(ss_wire_entry(fd)) == SS_WIRE_FILE) ||
            ((flags & MAP_FIXED) && ss_wire_may_be_mapped((uintptr_t)address, length));
 }
 
-static void *__attribute__((noinline)) slow_mmap(void *address, size_t length, int prot, int flags,
-                                                 int fd, off_t offset)
+static void *__attribute__((noinline))
+slow_mmap(void *address, size_t length, int prot, int flags, int fd, off_t offset)
 {
     SsWireGuard guard;
     if (!ss_wire_enter(&guard)) {

@@ -81,15 +81,15 @@ void ss_wire_carried_now(int fd)
 
 static bool is_shmem(const SsWireConn *conn, const SsWireHeader *header, bool sent)
 {
-    return conn->backend && sent == (conn->role == 1) &&
-           !(header->flags & SS_WIRE_FLAG_REPLY) && header->size >= sizeof(SsWireShmem) &&
+    return conn->backend && sent == (conn->role == 1) && !(header->flags & SS_WIRE_FLAG_REPLY) &&
+           header->size >= sizeof(SsWireShmem) &&
            (header->request == SS_BACKEND_SHMEM_MAP || header->request == SS_BACKEND_SHMEM_UNMAP);
 }
 
 static void tell_regions(const SsWireConn *conn, const SsWireStream *stream)
 {
-    uint32_t room = (stream->header.size < SS_WIRE_PAYLOAD_MAX ? stream->header.size
-                                                               : SS_WIRE_PAYLOAD_MAX);
+    uint32_t room =
+        (stream->header.size < SS_WIRE_PAYLOAD_MAX ? stream->header.size : SS_WIRE_PAYLOAD_MAX);
     for (uint32_t shmid = 0; 8 + (shmid + 1) * 8 <= room; shmid++) {
         uint64_t size;
         memcpy(&size, stream->payload + 8 + shmid * 8, sizeof(size));
@@ -105,8 +105,8 @@ static void tell_memory(const SsWireConn *conn, const SsWireStream *stream)
     if (stream->header.request == SS_FRONTEND_SET_MEM_TABLE) {
         memcpy(&count, stream->payload, sizeof(count));
     }
-    uint32_t room = (stream->header.size < SS_WIRE_PAYLOAD_MAX ? stream->header.size
-                                                               : SS_WIRE_PAYLOAD_MAX);
+    uint32_t room =
+        (stream->header.size < SS_WIRE_PAYLOAD_MAX ? stream->header.size : SS_WIRE_PAYLOAD_MAX);
     for (uint32_t i = 0; i < count && 8 + (i + 1) * sizeof(SsWireRegion) <= room; i++) {
         SsWireRegion region;
         memcpy(&region, stream->payload + 8 + i * sizeof(region), sizeof(region));
@@ -170,8 +170,7 @@ static void note_reply(SsWireConn *conn, uint32_t request)
     for (uint32_t i = 0; i < conn->n_asks; i++) {
         if (conn->asks[i].request == request) {
             conn->n_asks--;
-            memmove(&conn->asks[i], &conn->asks[i + 1],
-                    (conn->n_asks - i) * sizeof(conn->asks[0]));
+            memmove(&conn->asks[i], &conn->asks[i + 1], (conn->n_asks - i) * sizeof(conn->asks[0]));
             return;
         }
     }

@@ -11,10 +11,10 @@
 /* The address argument is a transparent union in C. */
 #define SS_WIRE_ADDRESS(address) ((address).__sockaddr__)
 
-#define SS_WIRE_RAW(type, name, parameters, arguments)                                             \
-    static type raw_##name parameters                                                              \
-    {                                                                                              \
-        return (type)syscall arguments;                                                            \
+#define SS_WIRE_RAW(type, name, parameters, arguments) \
+    static type raw_##name parameters \
+    { \
+        return (type)syscall arguments; \
     }
 #pragma push_macro("SS_WIRE_REAL_OTHERS")
 #undef SS_WIRE_REAL_OTHERS
@@ -72,7 +72,7 @@ static void *raw_mremap(void *address, size_t length, size_t newlength, int flag
     return (void *)syscall(SYS_mremap, address, length, newlength, flags, to);
 }
 
-#define SS_WIRE_DEFINE(type, name, parameters, arguments)                                          \
+#define SS_WIRE_DEFINE(type, name, parameters, arguments) \
     type(*ss_wire_real_##name) parameters = raw_##name;
 SS_WIRE_REAL_FUNCTIONS(SS_WIRE_DEFINE)
 
@@ -80,10 +80,10 @@ void ss_wire_real_resolve(void)
 {
     void *found;
     /* A C library without it: the system call stays. */
-#define SS_WIRE_RESOLVE(type, name, parameters, arguments)                                         \
-    found = dlsym(RTLD_NEXT, #name);                                                               \
-    if (found) {                                                                                   \
-        __atomic_store_n((void **)(void *)&ss_wire_real_##name, found, __ATOMIC_RELEASE);          \
+#define SS_WIRE_RESOLVE(type, name, parameters, arguments) \
+    found = dlsym(RTLD_NEXT, #name); \
+    if (found) { \
+        __atomic_store_n((void **)(void *)&ss_wire_real_##name, found, __ATOMIC_RELEASE); \
     }
     SS_WIRE_REAL_FUNCTIONS(SS_WIRE_RESOLVE)
 }

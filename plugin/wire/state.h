@@ -157,20 +157,20 @@ typedef struct SsWireAsk {
 
 typedef struct SsWireSide {
     SsWireStream stream;
-    uint32_t told;                             /* how often read_lasts was told of the message */
-    int tid;                                   /* thread that read or wrote last */
-    uint32_t unread;                           /* in the other channel, before the last send */
-    SsWireCarried carried[SS_WIRE_CARRIED];    /* stream.n_fds of them, as far as they fit */
+    uint32_t told;                          /* how often read_lasts was told of the message */
+    int tid;                                /* thread that read or wrote last */
+    uint32_t unread;                        /* in the other channel, before the last send */
+    SsWireCarried carried[SS_WIRE_CARRIED]; /* stream.n_fds of them, as far as they fit */
 } SsWireSide;
 
 typedef struct SsWireConn {
-    _Atomic uint32_t state;  /* SsWireConnState */
-    _Atomic uint32_t birth;  /* changes when the place is used again */
-    _Atomic bool missed;     /* bytes passed that could not be looked at */
-    _Atomic int reader;      /* thread that stands in a call that reads it, 0 if none */
-    _Atomic int other_fd;    /* of the device's other channel, -1 if there is none */
-    uint32_t descriptors;    /* numbers that are this socket */
-    bool inherited;          /* from the process that forked */
+    _Atomic uint32_t state; /* SsWireConnState */
+    _Atomic uint32_t birth; /* changes when the place is used again */
+    _Atomic bool missed;    /* bytes passed that could not be looked at */
+    _Atomic int reader;     /* thread that stands in a call that reads it, 0 if none */
+    _Atomic int other_fd;   /* of the device's other channel, -1 if there is none */
+    uint32_t descriptors;   /* numbers that are this socket */
+    bool inherited;         /* from the process that forked */
     int fd;
     uint64_t id;
     uint64_t sock;
@@ -178,8 +178,8 @@ typedef struct SsWireConn {
     int peer_pid;
     uint8_t role;
     uint8_t backend;
-    bool came;               /* its descriptor came over a channel */
-    SsWireIdentity identity; /* of it, when it came */
+    bool came;                /* its descriptor came over a channel */
+    SsWireIdentity identity;  /* of it, when it came */
     struct SsWireConn *main;  /* weak; NULL for a main channel */
     struct SsWireConn *other; /* weak; the device's other channel */
     uint64_t main_id;

@@ -140,11 +140,8 @@ SsWireFirst ss_wire_first(const uint8_t *bytes, size_t length)
 {
     /* What front-ends begin with; all of them without payload. */
     static const uint32_t beginnings[] = {
-        SS_FRONTEND_GET_FEATURES,
-        SS_FRONTEND_SET_OWNER,
-        SS_FRONTEND_RESET_OWNER,
-        SS_FRONTEND_GET_PROTOCOL_FEATURES,
-        SS_FRONTEND_GET_QUEUE_NUM,
+        SS_FRONTEND_GET_FEATURES,          SS_FRONTEND_SET_OWNER,     SS_FRONTEND_RESET_OWNER,
+        SS_FRONTEND_GET_PROTOCOL_FEATURES, SS_FRONTEND_GET_QUEUE_NUM,
     };
     if (length > sizeof(SsWireHeader)) {
         length = sizeof(SsWireHeader);
@@ -153,8 +150,7 @@ SsWireFirst ss_wire_first(const uint8_t *bytes, size_t length)
         for (uint32_t need_reply = 0; need_reply <= 1; need_reply++) {
             SsWireHeader header = {
                 .request = beginnings[i],
-                .flags =
-                    SS_WIRE_FLAG_VERSION | (need_reply ? SS_WIRE_FLAG_NEED_REPLY : 0),
+                .flags = SS_WIRE_FLAG_VERSION | (need_reply ? SS_WIRE_FLAG_NEED_REPLY : 0),
             };
             if (memcmp(bytes, &header, length) == 0) {
                 return length == sizeof(header) ? SS_WIRE_FIRST_REQUEST : SS_WIRE_FIRST_UNDECIDED;
