@@ -94,6 +94,8 @@ void ss_descriptor_event(SsModel *model, SsProcess *process, SsThread *thread,
 void ss_transaction_event(SsModel *model, SsProcess *process, SsThread *thread,
                           const SsEvent *event);
 void ss_wait_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event);
+/* Whether the back-end is to reply to a request of the front-end. */
+bool ss_request_answered(guint32 request, guint32 flags);
 void ss_context_push(SsThread *thread, const SsContext *context);
 /* Ends the innermost context of that kind, and what stands above it: their ends were not
  * seen. NULL when there is none. The result is valid until the next push. */

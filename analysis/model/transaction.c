@@ -297,7 +297,7 @@ static void wait_ended(SsModel *model, SsProcess *process, SsThread *thread, con
 
 /* Whether QEMU waits for the reply to what it has sent: vhost-user's "Communication". A
  * SET_LOG_BASE without the flag may have one, too, and is told by its end only. */
-static bool expects_reply(guint32 request, guint32 flags)
+bool ss_request_answered(guint32 request, guint32 flags)
 {
     static const guint8 replied[] = {
         1 /* GET_FEATURES */,        11 /* GET_VRING_BASE */,    15 /* GET_PROTOCOL_FEATURES */,
@@ -339,7 +339,7 @@ static void frontend_requested(SsModel *model, SsProcess *process, SsThread *thr
         model->counts.mem_tables++;
         device->counts.mem_tables++;
     }
-    if (expects_reply(request, u->vhost_user_request.flags)) {
+    if (ss_request_answered(request, u->vhost_user_request.flags)) {
         end_assumed(process, device);
         wait_begin(model, thread,
                    &(SsWait){ .device = device,

@@ -1,0 +1,185 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What a thread is in. Only what its calls on channels make certain is told: a memory table that
+ * goes out while a request of the back-end is dispatched goes out in a commit, and that in the
+ * dispatch; ring 0 of a started device is disabled, or asked for its base, at its stop.
+ */
+#include "analysis/wire/frontend.h"
+
+enum {
+    BACKEND_IOTLB_MSG = 1,
+    BACKEND_CONFIG_CHANGE = 2,
+    GET_VRING_BASE = 11,
+    SET_VRING_ENABLE = 18,
+    IOTLB_MSG = 22,
+    GET_CONFIG = 24,
+};
+
+#define F_RING_RESET (G_GUINT64_CONSTANT(1) << 40)
+
+SsWireThread *ss_wire_thread_of(SsWireProcess *process, gint32 tid)
+{
+    SsFrontend *frontend = ss_wire_frontend_of(process);
+    SsWireThread *thread = g_hash_table_lookup(frontend->threads, GINT_TO_POINTER(tid));
+    if (!thread) {
+        thread = g_new0(SsWireThread, 1);
+        thread->tid = tid;
+        g_hash_table_insert(frontend->threads, GINT_TO_POINTER(tid), thread);
+    }
+    return thread;
+}
+
+static void end_stop(SsWireThread *thread, const SsEvent *event)
+{
+    SsWireConn *main = thread->stopping;
+    SsEvent at = *event;
+    thread->stopping = NULL;
+    if (main) {
+        at.tid = thread->tid;
+        at.ns = thread->step_ns;
+        ss_wire_emit_phase(main, &at, false);
+    }
+}
+
+void ss_wire_inside(SsWireProcess *process, const SsEvent *event)
+{
+    if (event->id == SS_EVENT_SHMEMSCOPE_WIRE_LIBRARY ||
+        event->id == SS_EVENT_SHMEMSCOPE_WIRE_CHANNEL ||
+        event->id == SS_EVENT_SHMEMSCOPE_WIRE_WAIT_LASTS ||
+        event->id == SS_EVENT_SHMEMSCOPE_WIRE_READ_LASTS) {
+        return; /* told by other threads than it is of, or at a state dump */
+    }
+    SsWireThread *thread = ss_wire_thread_of(process, event->tid);
+    thread->last_ns = MAX(thread->last_ns, event->ns);
+    if (thread->stopping && (event->id != SS_EVENT_SHMEMSCOPE_WIRE_MESSAGE ||
+                             event->u.shmemscope_wire_message.conn != thread->stopping->conn)) {
+        end_stop(thread, event);
+    }
+}
+
+bool ss_wire_owes(SsWireConn *conn)
+{
+    const SsAsked *asked = &ss_wire_side(conn)->asked;
+    SsWireConn *main = ss_wire_main_of(conn);
+    guint64 features = main ? ss_wire_side(main)->protocol_features : 0;
+    return asked->seq && !asked->done && !asked->replies && (asked->flags & SS_HEADER_NEED_REPLY) &&
+           (!features || (features & SS_PROTOCOL_REPLY_ACK));
+}
+
+/* What was asked for changes what the back-end has to be told. */
+static bool changes_table(SsWireConn *conn)
+{
+    const SsAsked *asked = &ss_wire_side(conn)->asked;
+    if (asked->replies && asked->value) {
+        return false;
+    }
+    if (asked->request == SS_REQUEST_SHMEM_MAP) {
+        const SsWireMapping *mapping =
+            asked->mapping ? ss_wire_mapping_find(conn->process, asked->mapping) : NULL;
+        return mapping && mapping->addr && mapping->writable;
+    }
+    return asked->request == SS_REQUEST_SHMEM_UNMAP;
+}
+
+static bool is_inside(SsWireConn *conn, const SsWireThread *thread, guint32 request, gint64 ns)
+{
+    const SsAsked *asked = &ss_wire_side(conn)->asked;
+    bool recent = ns - MAX(asked->last_ns, thread->step_ns) <= SS_WIRE_STEP_NS;
+    if (ss_wire_is_table(request)) {
+        return ss_wire_owes(conn) || (recent && changes_table(conn));
+    }
+    return recent && ((request == GET_CONFIG && asked->request == BACKEND_CONFIG_CHANGE) ||
+                      (request == IOTLB_MSG && asked->request == BACKEND_IOTLB_MSG));
+}
+
+static void look_for_dispatch(SsWireConn *main, SsWireThread *thread, const SsEvent *event)
+{
+    SsWireConn *conn = thread->asked;
+    guint32 request = event->u.shmemscope_wire_message.request;
+    if (!conn) {
+        return;
+    }
+    if (!is_inside(conn, thread, request, event->ns)) {
+        ss_wire_asked_ends(conn, event, 0);
+        return;
+    }
+    if (ss_wire_is_table(request) && !thread->in_commit) {
+        ss_wire_asked_adds(conn, event);
+        ss_wire_emit_commit(conn->process, event, true);
+        thread->in_commit = true;
+    }
+    ss_wire_side(conn)->asked.last_ns = event->ns;
+    thread->step_ns = event->ns;
+}
+
+static void look_for_stop(SsWireConn *main, SsWireThread *thread, const SsEvent *event)
+{
+    const SsFrontendChannel *side = ss_wire_side(main);
+    guint64 value = event->u.shmemscope_wire_message.value;
+    guint32 request = event->u.shmemscope_wire_message.request;
+    bool disables = request == SET_VRING_ENABLE && !(value >> 32);
+    bool asks_base = request == GET_VRING_BASE;
+    bool goes_on = thread->stopping == main && (disables || asks_base);
+    bool begins = !goes_on && side->started && !(value & G_MAXUINT32) &&
+                  (disables || (asks_base && !(side->features & F_RING_RESET)));
+    if (!goes_on) {
+        end_stop(thread, event);
+    }
+    if (begins) {
+        thread->stopping = main;
+        ss_wire_emit_phase(main, event, true);
+    }
+    if (begins || goes_on) {
+        thread->step_ns = event->ns;
+    }
+}
+
+void ss_wire_inside_request(SsWireConn *main, const SsEvent *event)
+{
+    SsWireThread *thread = ss_wire_thread_of(main->process, event->tid);
+    look_for_dispatch(main, thread, event);
+    look_for_stop(main, thread, event);
+}
+
+void ss_wire_inside_reply(SsWireProcess *process, gint32 tid, gint64 ns)
+{
+    SsWireThread *thread = ss_wire_thread_of(process, tid);
+    thread->step_ns = MAX(thread->step_ns, ns);
+    if (thread->waits) {
+        thread->waits--;
+    }
+    if (thread->asked && thread->in_commit) {
+        SsAsked *asked = &ss_wire_side(thread->asked)->asked;
+        asked->last_ns = MAX(asked->last_ns, ns);
+    }
+}
+
+/* A recording that ends in mid-dispatch ends nothing: only what was answered, holds nothing that
+ * it has to close, or had its time, has ended. */
+static void finish_thread(SsWireProcess *process, SsWireThread *thread, gint64 ns)
+{
+    SsEvent at = { .trace = process->trace, .pid = process->pid, .tid = thread->tid, .ns = ns };
+    if (thread->waits) {
+        return;
+    }
+    end_stop(thread, &at);
+    SsWireConn *conn = thread->asked;
+    if (conn && !ss_wire_owes(conn)) {
+        const SsAsked *asked = &ss_wire_side(conn)->asked;
+        bool had_time = ns - MAX(asked->last_ns, thread->step_ns) >= SS_GRACE_NS;
+        if (!asked->received || had_time) {
+            ss_wire_asked_ends(conn, &at, 0);
+        }
+    }
+}
+
+void ss_wire_inside_finish(SsWireProcess *process, gint64 ns)
+{
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, process->frontend->threads);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        finish_thread(process, value, ns);
+    }
+}
