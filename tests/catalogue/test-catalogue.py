@@ -1,12 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What tracepoints/catalogue promises against what a built QEMU really offers.
+"""What tracepoints/catalogue promises against what a built QEMU and the wire library really offer.
 
-usage: test-catalogue.py SHMEMSCOPE QEMU_DIR CATALOGUE SERIES_DIR [unittest arguments]
+usage: test-catalogue.py SHMEMSCOPE QEMU_DIR WIRE_LIBRARY TRACEPOINTS_DIR [unittest arguments]
 
-QEMU is started under a recording; the trace's metadata then tells each event that LTTng knows,
-with its fields, whether or not it ever happened. Names alone would not do: QEMU's ust backend
-can drop a field silently.
+QEMU is started under a recording, with the wire library loaded; the trace's metadata then tells
+each event that LTTng knows, with its fields, whether or not it ever happened. Names alone would
+not do: QEMU's ust backend can drop a field silently. What the numbers of the wire library's
+fields stand for is compared with tracepoints/names.
 """
 
 import os
@@ -16,7 +17,7 @@ import sys
 import tempfile
 import unittest
 
-SHMEMSCOPE = QEMU = CATALOGUE = SERIES = ''
+SHMEMSCOPE = QEMU = WIRE_LIBRARY = TRACEPOINTS = SERIES = ''
 
 # TYPE of the catalogue -> (bits, signed) of an integer; a string is (0, False).
 TYPES = {'u8': (8, False), 'u16': (16, False), 'u32': (32, False), 'u64': (64, False),
@@ -42,9 +43,12 @@ def offered(metadata):
     events = {}
     for block in re.split(r'^event \{$', metadata, flags=re.MULTILINE)[1:]:
         name = re.search(r'^\s*name = "([^"]+)";', block, re.MULTILINE).group(1)
-        body = re.search(r'fields := struct \{(.*?)^\s*\}', block, re.DOTALL | re.MULTILINE)
+        body = re.search(r'fields := struct \{(.*?)^\s*\};', block, re.DOTALL | re.MULTILINE)
         fields = events[name] = []
-        for line in body.group(1).splitlines() if body else []:
+        # An enumeration is an integer with names for some values.
+        text = re.sub(r'enum : (integer \{.*?\}) \{.*?\}', r'\1', body.group(1) if body else '',
+                      flags=re.DOTALL)
+        for line in text.splitlines():
             integer = re.match(r'\s*integer \{(.*)\} _?(\w+);', line)
             string = re.match(r'\s*string(?: \{.*\})? _?(\w+);', line)
             if integer:
@@ -56,6 +60,31 @@ def offered(metadata):
             elif line.strip():
                 raise AssertionError(f'{name}: a field this test cannot read: {line.strip()}')
     return events
+
+
+def enumerations(metadata):
+    """{(event, field): {name: number}} of such a text."""
+    found = {}
+    for block in re.split(r'^event \{$', metadata, flags=re.MULTILINE)[1:]:
+        event = re.search(r'^\s*name = "([^"]+)";', block, re.MULTILINE).group(1)
+        for names, field in re.findall(r'enum : integer \{.*?\} \{(.*?)\} _?(\w+);', block,
+                                       re.DOTALL):
+            found[event, field] = {name: int(number) for name, number
+                                   in re.findall(r'"(\w+)" = (\d+)', names)}
+    return found
+
+
+def named(text):
+    """{"names frontend": {name: number}, "enum role": ...} of the text of tracepoints/names."""
+    lists = {}
+    for line in text.splitlines():
+        entry = re.match(r'  (\d+) (\w+)$', line)
+        if entry:
+            lists[heading][entry.group(2)] = int(entry.group(1))
+        elif line and not line.startswith('#'):
+            heading = line
+            lists[heading] = {}
+    return lists
 
 
 def added_by_the_series():
@@ -82,20 +111,22 @@ def differences(catalogue, offer):
     found = []
     for event, fields in catalogue.items():
         if event not in offer:
-            found.append(f'{event}: QEMU does not offer it')
+            found.append(f'{event}: nobody offers it')
         elif offer[event] != fields:
-            found.append(f'{event}: the catalogue has {fields}, QEMU offers {offer[event]}')
+            found.append(f'{event}: the catalogue has {fields}, offered is {offer[event]}')
     return found
 
 
 class CatalogueTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        with open(CATALOGUE, encoding='utf-8') as stream:
+        with open(os.path.join(TRACEPOINTS, 'catalogue'), encoding='utf-8') as stream:
             cls.text = stream.read()
-        cls.catalogue = {name: fields for name, fields in promised(cls.text).items()
-                         if name.startswith('qemu:')}
-        cls.offer = cls.record()
+        with open(os.path.join(TRACEPOINTS, 'names'), encoding='utf-8') as stream:
+            cls.names = named(stream.read())
+        cls.catalogue = promised(cls.text)
+        metadata = cls.record()
+        cls.offer, cls.enumerations = offered(metadata), enumerations(metadata)
 
     @staticmethod
     def record():
@@ -104,6 +135,7 @@ class CatalogueTest(unittest.TestCase):
             trace = os.path.join(top, 'trace')
             run = subprocess.run(
                 [SHMEMSCOPE, 'record', '--set', 'catalogue', '--output', trace, '--',
+                 'env', f'LD_PRELOAD={WIRE_LIBRARY}',
                  os.path.join(QEMU, 'qemu-system-x86_64'), '-nodefaults', '-no-user-config',
                  '-display', 'none', '-machine', 'q35', '-accel', 'qtest', '-S', '-L',
                  '/usr/share/seabios', '-qmp', 'stdio'],
@@ -113,13 +145,28 @@ class CatalogueTest(unittest.TestCase):
             directories = [path for path, _, files in os.walk(trace) if 'metadata' in files]
             if len(directories) != 1:
                 raise AssertionError(f'one trace expected: {directories}: {run.stderr}')
-            return offered(subprocess.run(
+            return subprocess.run(
                 ['babeltrace2', '--output-format=ctf-metadata', directories[0]],
-                capture_output=True, text=True, check=True).stdout)
+                capture_output=True, text=True, check=True).stdout
 
-    def test_qemu_offers_what_the_catalogue_promises(self):
-        self.assertGreater(len(self.catalogue), 30)
+    def test_what_the_catalogue_promises_is_offered(self):
+        for provider, least in (('qemu:', 30), ('shmemscope_wire:', 15)):
+            self.assertGreater(sum(name.startswith(provider) for name in self.catalogue), least)
         self.assertEqual(differences(self.catalogue, self.offer), [])
+
+    def test_numbers_of_the_wire_have_their_names(self):
+        backend = {f'BACKEND_{name}': number
+                   for name, number in self.names['names backend'].items()}
+        either = {**self.names['names frontend'], **backend}
+        expected = {('message', 'request'): either, ('shmem', 'request'): backend,
+                    ('wait_lasts', 'request'): either, ('wait_lasts', 'peek_request'): either}
+        for event, field in (('channel', 'role'), ('channel', 'backend'), ('message', 'sent'),
+                             ('fd', 'sent'), ('fd', 'access'), ('channel_closed', 'reason'),
+                             ('fd_close', 'again'), ('fd_lost', 'how'),
+                             ('wait_lasts', 'blocked')):
+            expected[event, field] = self.names[f'enum {field}']
+        self.assertEqual({(f'shmemscope_wire:{event}', field): names
+                          for (event, field), names in expected.items()}, self.enumerations)
 
     def test_the_series_adds_nothing_that_the_catalogue_leaves_out(self):
         added = {f'qemu:{name}' for name in added_by_the_series()}
@@ -144,6 +191,7 @@ class CatalogueTest(unittest.TestCase):
             'another size': ('  started            u8 ', '  started            u16'),
             'another sign': ('  index  u32  count', '  index  i32  count'),
             'a string for a number': ('  chardev  str  -   label', '  chardev  u64  -   label'),
+            'another size of a name\'s number': ('  again  u8   enum', '  again  u32  enum'),
             'one field more': ('  depth  u32  count  depth after it\n',
                                '  depth  u32  count  depth after it\n  more  u8  -  no\n'),
         }
@@ -155,5 +203,6 @@ class CatalogueTest(unittest.TestCase):
 
 
 if __name__ == '__main__':
-    SHMEMSCOPE, QEMU, CATALOGUE, SERIES = sys.argv[1:5]
+    SHMEMSCOPE, QEMU, WIRE_LIBRARY, TRACEPOINTS = sys.argv[1:5]
+    SERIES = os.path.join(TRACEPOINTS, 'qemu/10.0')
     unittest.main(argv=[sys.argv[0], *sys.argv[5:]], verbosity=2)
