@@ -29,26 +29,6 @@ def events(catalogue):
     return [name for name, event_class in found if event_class != "detail"]
 
 
-class Daemon:
-    """The session daemon: the one that runs, or one of our own."""
-
-    def __enter__(self):
-        self.own = None
-        if lttng("list").returncode != 0:
-            self.own = subprocess.Popen(["lttng-sessiond", "--no-kernel"],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            end = time.monotonic() + TIMEOUT_S
-            while lttng("list").returncode != 0:
-                if time.monotonic() > end or self.own.poll() is not None:
-                    raise RuntimeError("no session daemon can be started")
-        return self
-
-    def __exit__(self, *_):
-        if self.own:
-            self.own.terminate()
-            self.own.wait(TIMEOUT_S)
-
-
 class Sessions:
     """One session each of small, tiny, snapshot, crash and rotated, with their traces under OUT.
 

@@ -7,7 +7,7 @@ import unittest
 import common
 from cuts import cutting, sessions
 from cuts.properties import CUTS, Properties
-from harness import choreography, parts
+from harness import choreography, daemon, parts
 from harness.run import Run
 
 CATALOGUE = os.path.join(common.SOURCE, "tracepoints", "catalogue")
@@ -61,5 +61,5 @@ class CutsTest(Properties, unittest.TestCase):
 
 
 if __name__ == "__main__":
-    with sessions.Daemon():
-        unittest.main(verbosity=2)
+    daemon.ensure()
+    unittest.main(verbosity=2)

@@ -7,6 +7,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 
+from harness import daemon
 from harness.processes import HarnessError
 
 
@@ -19,6 +20,7 @@ def lttng(*arguments):
 
 def record(many, out, events, live):
     """A recording of about EVENTS events and LIVE live mappings, nothing lost; how many it has."""
+    daemon.ensure()
     session = f"shmemscope-measure-{os.getpid()}-{events}-{live}"
     lttng("create", session, "--output", out)
     try:
