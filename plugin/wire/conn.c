@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/un.h>
 
+#include "audit.h"
 #include "file.h"
 #include "real.h"
 #include "tell.h"
@@ -264,6 +265,7 @@ void ss_wire_conn_end(SsWireConn *conn, uint8_t reason, int error)
         return;
     }
     flush(conn);
+    ss_wire_audit_lost();
     conn->n_asks = 0;
     atomic_store(&conn->state, SS_WIRE_ENDED);
     SS_WIRE_TELL(channel_closed, conn->id, conn->fd, reason, error);
@@ -439,7 +441,9 @@ static void carry(SsWireConn *conn, SsWireSide *side, const struct msghdr *messa
             SsWireCarried carried = { .fd = -1 };
             memcpy(&carried.fd, CMSG_DATA(part) + i * sizeof(int), sizeof(int));
             (void)ss_wire_identify(carried.fd, &carried.identity);
-            if (!sent) {
+            if (sent) {
+                ss_wire_sent_note(&carried.identity);
+            } else {
                 ss_wire_number_taken(carried.fd);
                 SsWireOrigin origin = {
                     .conn = conn->id,
@@ -487,8 +491,12 @@ void ss_wire_received(SsWireCall *call, const struct iovec *iov, size_t count, s
         if (conn->state == SS_WIRE_OPEN || conn->state == SS_WIRE_CANDIDATE) {
             feed(conn, &conn->in, iov, before, length - before);
         }
+        if (conn->in.stream.got || message) {
+            ss_wire_watch_begins(); /* a part of a message, or descriptors */
+        }
     }
     ss_wire_leave(&guard);
+    ss_wire_watch_start();
 }
 
 void ss_wire_sent(SsWireCall *call, const struct iovec *iov, size_t count, ssize_t result,
@@ -517,4 +525,5 @@ void ss_wire_sent(SsWireCall *call, const struct iovec *iov, size_t count, ssize
         ss_wire_message_failed(conn, &header, conn->out.stream.n_fds, -error);
     }
     ss_wire_leave(&guard);
+    ss_wire_watch_start();
 }

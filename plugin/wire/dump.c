@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <pthread.h>
 
+#include "audit.h"
 #include "conn.h"
 #include "file.h"
 #include "real.h"
@@ -40,6 +41,7 @@ static void dump(void *data, void *session)
             ss_wire_conn_tell(conn);
         }
     }
+    ss_wire_audit_lost();
     ss_wire_files_tell();
     ss_wire_maps_tell();
     ss_wire_watch_dump();

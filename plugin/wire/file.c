@@ -11,7 +11,13 @@
 #include "real.h"
 #include "tell.h"
 
+#define SENT 4096u
+
 static uint32_t next_place; /* where the search for a free one begins */
+static struct {
+    uint64_t dev;
+    uint64_t ino;
+} sent[SENT]; /* by a hash of the inode; the last of those that meet stays */
 
 bool ss_wire_identify(int fd, SsWireIdentity *ret_identity)
 {
@@ -224,4 +230,22 @@ void ss_wire_files_tell(void)
                          identity->dev, identity->ino, identity->size, identity->access);
         }
     }
+}
+
+static uint32_t sent_place(uint64_t ino)
+{
+    return (uint32_t)((ino * 0x9e3779b97f4a7c15ull) >> 48) % SENT;
+}
+
+void ss_wire_sent_note(const SsWireIdentity *identity)
+{
+    uint32_t at = sent_place(identity->ino);
+    sent[at].dev = identity->dev;
+    sent[at].ino = identity->ino;
+}
+
+bool ss_wire_was_sent(const SsWireIdentity *identity)
+{
+    uint32_t at = sent_place(identity->ino);
+    return sent[at].ino == identity->ino && sent[at].dev == identity->dev;
 }

@@ -14,6 +14,10 @@ bool ss_wire_identify(int fd, SsWireIdentity *ret_identity);
 /* The number came over a channel, or is a duplicate of one that did. */
 void ss_wire_file_add(int fd, const SsWireIdentity *identity, const SsWireOrigin *origin);
 
+/* The program sent the file, so that it had it before: its other descriptors are its own. */
+void ss_wire_sent_note(const SsWireIdentity *identity);
+bool ss_wire_was_sent(const SsWireIdentity *identity);
+
 /* All of them told again. */
 void ss_wire_files_tell(void);
 void ss_wire_maps_tell(void);

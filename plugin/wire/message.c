@@ -162,7 +162,7 @@ static void note_ask(SsWireConn *conn, const SsWireStream *stream, int tid)
         .tid = tid,
         .since_ns = ss_wire_now(),
     };
-    ss_wire_watch_wait();
+    ss_wire_watch_begins();
 }
 
 static void note_reply(SsWireConn *conn, uint32_t request)
