@@ -86,6 +86,8 @@ static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notic
     } else if (told && map && !made(exchange)) {
         report(checks, check, notice, "was answered with success, and nothing was mapped", NULL);
     } else if (!map && !exchange->refused && !exchange->removed &&
+               /* Whether it did what it could not tell, nobody outside sees. */
+               (exchange->replies || !ss_process_outside(notice->process)) &&
                (exchange->reply_tries == 0 || exchange->value == 0)) {
         const SsMapping *mapping = still_mapped(notice->device, exchange);
         if (mapping) {
@@ -104,6 +106,7 @@ const SsCheck ss_check_accepted_not_mapped = {
     .title = "ACCEPTED BUT NOT DONE",
     .needs = SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(REFUSAL) | SS_NEEDS(REPLY) | SS_NEEDS(DISPATCH) |
              SS_NEEDS(MAPPING) | SS_NEEDS(FD),
+    .outside = true,
     .notices = SS_ON(DISPATCHED),
     .rule = "success is told of what was done, and of nothing else",
     .remedy_now = "reset the device",

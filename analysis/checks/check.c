@@ -80,9 +80,12 @@ void ss_checks_free(SsChecks *checks)
     g_free(checks);
 }
 
-bool ss_check_decidable(const SsModel *model, const SsCheck *check, guint trace)
+bool ss_check_decidable(const SsModel *model, const SsCheck *check, const SsProcess *process)
 {
-    return ss_needs_recorded(model, check->needs, trace);
+    if (ss_process_outside(process)) {
+        return check->outside && ss_wire_recorded(model, process->trace);
+    }
+    return ss_needs_recorded(model, check->needs, process);
 }
 
 static void set_process(SsFinding *finding, const SsModel *model, const SsProcess *process)
@@ -142,7 +145,7 @@ SsFinding *ss_checks_report(SsChecks *checks, const SsCheck *check, SsCertainty 
     g_autofree char *summary = summary_taken;
     bool lost = ss_model_lost(checks->model, process, from_ns, to_ns);
     checks->last = NULL;
-    if (!ss_check_decidable(checks->model, check, process->trace)) {
+    if (!ss_check_decidable(checks->model, check, process)) {
         return NULL; /* ss_checks_finish() says that it cannot decide */
     }
     if (lost) {
@@ -176,14 +179,15 @@ SsFinding *ss_checks_report(SsChecks *checks, const SsCheck *check, SsCertainty 
  * missed then. */
 static bool left_out(const SsModel *model, const SsCheck *check)
 {
-    bool any = false;
+    bool any = false, traced = false;
     for (guint t = 0; t < model->traces->len; t++) {
         const SsTraceInfo *trace = ss_model_trace(model, t);
+        traced |= (ss_trace_sources(model, t) & SS_SOURCE_TRACEPOINTS) != 0;
         for (guint id = 0; id < SS_N_EVENTS; id++) {
             any |= trace->recorded[id] && ss_catalogue_events[id].event_class == SS_CLASS_DETAIL;
         }
     }
-    return (check->needs & SS_NEEDS(DETAIL)) && !any;
+    return (check->needs & SS_NEEDS(DETAIL)) && !any && (traced || !model->traces->len);
 }
 
 static void add_undecided(SsChecks *checks, const SsCheck *check)
@@ -192,10 +196,11 @@ static void add_undecided(SsChecks *checks, const SsCheck *check)
         g_ptr_array_add(checks->left_out, (gpointer)check->id);
         return;
     }
-    GPtrArray *undecided = ss_undecided(checks->model, check->id, check->needs, check->of_standing);
+    GPtrArray *undecided =
+        ss_undecided(checks->model, check->id, check->needs, check->outside, check->of_standing);
     for (guint i = 0; i < undecided->len; i++) {
         const SsUndecided *one = g_ptr_array_index(undecided, i);
-        if (!one->partial) {
+        if (!one->partial && !one->outside) {
             SsFinding *finding = finding_new(checks, check, SS_UNKNOWN,
                                              g_strdup_printf("cannot be decided: %s", one->why));
             finding->first_ns = checks->model->begin_ns;

@@ -20,6 +20,7 @@ struct SsCheck {
     /* Event classes (bit SsEventClass) without which it cannot decide. */
     guint32 needs;
     guint32 notices;  /* steps that it is told of (bit SsNoticeKind) */
+    bool outside;     /* the wire library tells enough of a front-end to decide it */
     bool of_standing; /* what it looks for makes a process tell nothing more */
     const char *rule;
     const char *remedy_now, *remedy_for_good; /* may be NULL */
@@ -86,7 +87,7 @@ SsFinding *ss_checks_report(SsChecks *checks, const SsCheck *check, SsCertainty 
 /* The finding that was reported at that place, or NULL. */
 SsFinding *ss_checks_find(const SsChecks *checks, const SsCheck *check, SsCertainty certainty,
                           const SsProcess *process, const SsDevice *device, const char *place);
-/* Whether all classes it needs were recorded in the process's trace. */
-bool ss_check_decidable(const SsModel *model, const SsCheck *check, guint trace);
+/* Whether all that it needs was recorded of the process. */
+bool ss_check_decidable(const SsModel *model, const SsCheck *check, const SsProcess *process);
 /* "QEMU main loop" or "QEMU thread NAME"; the caller frees it. */
 char *ss_thread_text(const SsThread *thread);

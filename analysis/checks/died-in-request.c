@@ -109,6 +109,7 @@ const SsCheck ss_check_died_in_request = {
     .title = "DIED IN REQUEST",
     .needs = SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(DISPATCH) | SS_NEEDS(WAIT) |
              SS_NEEDS(FRONTEND_REQUEST),
+    .outside = true,
     .notices = SS_ON(PROCESS_ENDS),
     .rule = "no number from a back-end ends QEMU",
     .remedy_for_good = "in QEMU: refuse the request instead of asserting",

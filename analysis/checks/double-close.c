@@ -76,6 +76,7 @@ const SsCheck ss_check_double_close = {
     .id = "double-close",
     .title = "DOUBLE CLOSE",
     .needs = SS_NEEDS(FD) | SS_NEEDS(MAPPING),
+    .outside = true,
     .notices = SS_ON(CLOSED_AGAIN),
     .rule = "a received descriptor is closed at the end of its dispatch, a mapping's own one "
             "by its RAM block, each once",

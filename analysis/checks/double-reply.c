@@ -36,6 +36,7 @@ const SsCheck ss_check_double_reply = {
     .id = "double-reply",
     .title = "DOUBLE REPLY",
     .needs = SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(REPLY),
+    .outside = true,
     .notices = SS_ON(REPLY),
     .rule = "with REPLY_ACK negotiated, a request with NEED_REPLY gets exactly one reply",
     .remedy_for_good = "in QEMU: a handler that replies itself switches the generic reply off",

@@ -66,6 +66,7 @@ const SsCheck ss_check_fd_closed_early = {
     .id = "fd-closed-early",
     .title = "DESCRIPTOR CLOSED EARLY",
     .needs = SS_NEEDS(FD) | SS_NEEDS(MAPPING),
+    .outside = true,
     .notices = SS_ON(CLOSED_EARLY),
     .rule = "a mapping's descriptor stays open until its RAM block is given up",
     .remedy_now = "unmap the range, and map it again",

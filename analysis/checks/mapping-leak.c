@@ -132,6 +132,7 @@ const SsCheck ss_check_mapping_leak = {
     .id = "mapping-leak",
     .title = "MAPPING LEAK",
     .needs = SS_NEEDS(MAPPING) | SS_NEEDS(TRANSACTION) | SS_NEEDS(DEVICE),
+    .outside = true,
     .notices = SS_ON(RESET_ENDED) | SS_ON(UNREALIZED) | SS_ON(PROCESS_ENDS),
     .rule = "a mapping that left its region is finalized; reset and unplug leave none behind",
     .remedy_for_good = "in QEMU: remove the mappings at reset and unplug, and drop every "

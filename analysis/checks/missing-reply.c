@@ -53,6 +53,7 @@ const SsCheck ss_check_missing_reply = {
     .title = "MISSING REPLY",
     .needs = SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(REFUSAL) | SS_NEEDS(REPLY) | SS_NEEDS(DISPATCH) |
              SS_NEEDS(DEVICE),
+    .outside = true,
     .notices = SS_ON(SETTLED),
     .rule = "with REPLY_ACK negotiated, a request with NEED_REPLY gets exactly one reply",
     .remedy_for_good = "in QEMU: reply on every path, refusals included",

@@ -133,6 +133,7 @@ const SsCheck ss_check_nested_wait = {
     .needs = SS_NEEDS(WAIT) | SS_NEEDS(FRONTEND_REQUEST) | SS_NEEDS(BACKEND_REQUEST) |
              SS_NEEDS(REPLY) | SS_NEEDS(DISPATCH) | SS_NEEDS(TRANSACTION) | SS_NEEDS(CHANNEL) |
              SS_NEEDS(DEVICE),
+    .outside = true,
     .notices = SS_ON(PROCESS_ENDS),
     .rule = "no side may wait on one channel while it owes an answer on the other",
     .remedy_for_good = "in the back-end: serve the front-end channel while a reply is awaited",

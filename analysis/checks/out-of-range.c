@@ -134,6 +134,7 @@ const SsCheck ss_check_out_of_range = {
     .title = "OUT OF RANGE",
     .needs = SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(REFUSAL) | SS_NEEDS(DISPATCH) |
              SS_NEEDS(MAPPING) | SS_NEEDS(FD) | SS_NEEDS(DEVICE),
+    .outside = true,
     .notices = SS_ON(REFUSED) | SS_ON(SETTLED),
     .rule = "a range lies in its region and in its file, in whole pages",
     .remedy_for_good = "in the back-end: ask for what region and file have",

@@ -61,6 +61,7 @@ const SsCheck ss_check_overlap = {
     .id = "overlap",
     .title = "OVERLAP",
     .needs = SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(REFUSAL) | SS_NEEDS(DISPATCH) | SS_NEEDS(MAPPING),
+    .outside = true,
     .notices = SS_ON(REFUSED) | SS_ON(SETTLED),
     .rule = "a MAP names a range of which nothing is mapped",
     .remedy_for_good = "in the back-end: UNMAP what is mapped there before the next MAP",

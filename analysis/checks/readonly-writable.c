@@ -44,6 +44,7 @@ const SsCheck ss_check_readonly_writable = {
     .id = "readonly-writable",
     .title = "WRITABLE READ-ONLY MAPPING",
     .needs = SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(MAPPING) | SS_NEEDS(DISPATCH),
+    .outside = true,
     .notices = SS_ON(MAPPED),
     .rule = "without the flag for writing, the guest must not be able to write",
     .remedy_now = "unmap it; what the guest wrote is in the back-end's file",

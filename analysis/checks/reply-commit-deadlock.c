@@ -259,6 +259,7 @@ const SsCheck ss_check_reply_commit_deadlock = {
     .title = "DEADLOCK",
     .needs = SS_NEEDS(WAIT) | SS_NEEDS(FRONTEND_REQUEST) | SS_NEEDS(BACKEND_REQUEST) |
              SS_NEEDS(REPLY) | SS_NEEDS(DISPATCH) | SS_NEEDS(TRANSACTION) | SS_NEEDS(DEVICE),
+    .outside = true,
     .notices = SS_ON(PROCESS_ENDS),
     .of_standing = true,
     .rule = "no side may wait on one channel while it owes an answer on the other",

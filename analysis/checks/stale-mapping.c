@@ -100,6 +100,7 @@ const SsCheck ss_check_stale_mapping = {
     .id = "stale-mapping",
     .title = "STALE MAPPING",
     .needs = SS_NEEDS(MAPPING) | SS_NEEDS(CHANNEL) | SS_NEEDS(DEVICE),
+    .outside = true,
     .notices = SS_ON(DISCONNECTED) | SS_ON(PROCESS_ENDS),
     .rule = "when a back-end goes, its mappings go",
     .remedy_now = "reset the device",

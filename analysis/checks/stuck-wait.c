@@ -205,6 +205,7 @@ const SsCheck ss_check_stuck_wait = {
     .title = "STUCK WAIT",
     .needs = SS_NEEDS(WAIT) | SS_NEEDS(FRONTEND_REQUEST) | SS_NEEDS(BACKEND_REQUEST) |
              SS_NEEDS(DISPATCH),
+    .outside = true,
     .notices = SS_ON(WAIT_ENDED) | SS_ON(READ_ENDED) | SS_ON(PROCESS_ENDS),
     .of_standing = true,
     .rule = "QEMU's main loop stands while it waits: every request is answered at once",

@@ -10,18 +10,34 @@ static void undecided_free(gpointer data)
     g_free(undecided);
 }
 
-static void add(GPtrArray *out, const char *name, bool partial, char *why_taken)
+static SsUndecided *add(GPtrArray *out, const char *name, bool partial, char *why_taken)
 {
     SsUndecided *undecided = g_new0(SsUndecided, 1);
     undecided->check = name;
     undecided->partial = partial;
     undecided->why = why_taken;
     g_ptr_array_add(out, undecided);
+    return undecided;
 }
 
-bool ss_needs_recorded(const SsModel *model, guint32 needs, guint trace)
+/* What is not the state of a device, of which the library sees the begin and the end. */
+static bool class_from_outside(SsEventClass event_class)
 {
-    const SsTraceInfo *info = ss_model_trace(model, trace);
+    return event_class != SS_CLASS_TRANSACTION && event_class != SS_CLASS_DETAIL;
+}
+
+bool ss_needs_recorded(const SsModel *model, guint32 needs, const SsProcess *process)
+{
+    const SsTraceInfo *info = ss_model_trace(model, process->trace);
+    bool outside = ss_process_outside(process);
+    for (guint c = 0; outside && c < SS_N_CLASSES; c++) {
+        if ((needs & (1u << c)) && !class_from_outside(c)) {
+            return false;
+        }
+    }
+    if (outside) {
+        return ss_wire_recorded(model, process->trace);
+    }
     for (guint id = 0; id < SS_N_EVENTS; id++) {
         if ((needs & (1u << ss_catalogue_events[id].event_class)) && !info->recorded[id]) {
             return false;
@@ -65,9 +81,10 @@ static char *missing_text(const SsModel *model, guint32 needs, guint trace)
     return text ? g_string_free(text, FALSE) : NULL;
 }
 
-static void add_not_recorded(GPtrArray *out, const SsModel *model, const char *name, guint32 needs)
+static void add_not_recorded(GPtrArray *out, const SsModel *model, const char *name, guint32 needs,
+                             bool outside)
 {
-    bool any = false;
+    bool any = false, not_seen = false;
     for (guint t = 0; t < model->traces->len; t++) {
         any |= ss_model_trace(model, t)->any_recorded;
     }
@@ -77,10 +94,19 @@ static void add_not_recorded(GPtrArray *out, const SsModel *model, const char *n
         if (any && !ss_model_trace(model, t)->any_recorded) {
             continue;
         }
-        char *why = missing_text(model, needs, t);
+        guint32 sources = ss_trace_sources(model, t);
+        guint32 from_wire = outside ? SS_NEEDS(WIRE) : 0;
+        char *why = missing_text(model,
+                                 (sources & SS_SOURCE_TRACEPOINTS ? needs : 0) |
+                                     (sources & SS_SOURCE_WIRE ? from_wire : 0),
+                                 t);
         if (why && g_hash_table_add(said, why)) {
-            add(out, name, false, g_strdup(why));
+            (void)add(out, name, false, g_strdup(why));
         }
+        not_seen |= (sources & SS_SOURCE_WIRE) && !outside;
+    }
+    if (not_seen) {
+        add(out, name, false, g_strdup("cannot be decided from outside of QEMU"))->outside = true;
     }
 }
 
@@ -89,10 +115,10 @@ static void add_lost(GPtrArray *out, const SsModel *model, const char *name)
     bool uncounted;
     guint64 lost = ss_model_lost_events(model, &uncounted);
     if (lost || uncounted) {
-        add(out, name, false,
-            uncounted ? g_strdup("packets of events were lost")
-                      : g_strdup_printf("%" G_GUINT64_FORMAT " event%s lost", lost,
-                                        lost == 1 ? " was" : "s were"));
+        (void)add(out, name, false,
+                  uncounted ? g_strdup("packets of events were lost")
+                            : g_strdup_printf("%" G_GUINT64_FORMAT " event%s lost", lost,
+                                              lost == 1 ? " was" : "s were"));
     }
 }
 
@@ -105,38 +131,41 @@ static void add_ragged(GPtrArray *out, const SsModel *model, const char *name)
     for (guint t = 0; t < model->traces->len; t++) {
         const SsTraceInfo *trace = ss_model_trace(model, t);
         if (trace->missing) {
-            add(out, name, false,
-                trace->missing == 1
-                    ? g_strdup("the stream of one CPU is missing")
-                    : g_strdup_printf("the streams of %u CPUs are missing", trace->missing));
+            (void)add(out, name, false,
+                      trace->missing == 1
+                          ? g_strdup("the stream of one CPU is missing")
+                          : g_strdup_printf("the streams of %u CPUs are missing", trace->missing));
         }
         if (ss_trace_ragged_head(trace)) {
-            add(out, name, true,
+            (void)add(
+                out, name, true,
                 g_strdup_printf("the first %.6f s are not whole: the streams begin at different "
                                 "times",
                                 (double)(trace->complete_ns - trace->begin_ns) / SS_NS_PER_S));
         }
         if (ss_trace_ragged_tail(trace)) {
             gint64 tail = trace->last_ns - trace->ragged_ns;
-            add(out, name, tail < SHORT_TAIL_NS,
-                g_strdup_printf("the last %.6f s are not whole: the streams end at different "
-                                "times",
-                                (double)tail / SS_NS_PER_S));
+            (void)add(out, name, tail < SHORT_TAIL_NS,
+                      g_strdup_printf("the last %.6f s are not whole: the streams end at different "
+                                      "times",
+                                      (double)tail / SS_NS_PER_S));
         }
     }
 }
 
 /* A process that did nothing in the whole recording is idle, or hung before it began. */
-static void add_standing(GPtrArray *out, const SsModel *model, const char *name, guint32 needs)
+static void add_standing(GPtrArray *out, const SsModel *model, const char *name, guint32 needs,
+                         bool outside)
 {
     for (guint p = 0; p < model->processes->len; p++) {
         const SsProcess *process = g_ptr_array_index(model->processes, p);
         /* What else it did, events that were not recorded would tell. */
-        if (!process->acted && ss_needs_recorded(model, needs, process->trace)) {
-            add(out, name, false,
-                g_strdup_printf("the process %d told nothing but its state: idle, or stuck "
-                                "before the recording began",
-                                process->pid));
+        if (!process->acted &&
+            ss_needs_recorded(model, outside && ss_process_outside(process) ? 0 : needs, process)) {
+            (void)add(out, name, false,
+                      g_strdup_printf("the process %d told nothing but its state: idle, or stuck "
+                                      "before the recording began",
+                                      process->pid));
         }
     }
 }
@@ -146,25 +175,26 @@ GPtrArray *ss_undecided_new(void)
     return g_ptr_array_new_with_free_func(undecided_free);
 }
 
-GPtrArray *ss_undecided(const SsModel *model, const char *name, guint32 needs, bool standing)
+GPtrArray *ss_undecided(const SsModel *model, const char *name, guint32 needs, bool outside,
+                        bool standing)
 {
     GPtrArray *out = ss_undecided_new();
     guint64 late = 0;
-    add_not_recorded(out, model, name, needs);
+    add_not_recorded(out, model, name, needs, outside);
     if (!model->events) {
-        add(out, name, false, g_strdup("there is no event in it"));
+        (void)add(out, name, false, g_strdup("there is no event in it"));
     }
     add_lost(out, model, name);
     add_ragged(out, model, name);
     if (standing) {
-        add_standing(out, model, name, needs);
+        add_standing(out, model, name, needs, outside);
     }
     for (guint p = 0; p < model->processes->len; p++) {
         late += ((const SsProcess *)g_ptr_array_index(model->processes, p))->late_objects;
     }
     if (late) {
-        add(out, name, true,
-            g_strdup("the recording began too late to tell of what happened before"));
+        (void)add(out, name, true,
+                  g_strdup("the recording began too late to tell of what happened before"));
     }
     return out;
 }

@@ -13,15 +13,19 @@ typedef struct SsUndecided {
     const char *check; /* static; of a verb its name */
     char *why;         /* owned; one sentence */
     bool partial;      /* only for what lived before the recording */
+    bool outside;      /* of processes that are only seen from outside */
 } SsUndecided;
 
 #define SS_NEEDS(name) (1u << SS_CLASS_##name)
 
-/* Whether all event classes in `needs` (bits SsEventClass) were recorded in the trace. */
-bool ss_needs_recorded(const SsModel *model, guint32 needs, guint trace);
+/* Whether all event classes in `needs` (bits SsEventClass), or as much from outside, were recorded
+ * of the process. */
+bool ss_needs_recorded(const SsModel *model, guint32 needs, const SsProcess *process);
 /* An empty array of SsUndecided that owns its elements. */
 GPtrArray *ss_undecided_new(void);
 /* Why what needs these classes is not known, after ss_model_finish(). `standing`: it is about
- * processes that stand, and one that tells nothing may. Returns an array of SsUndecided,
- * empty when all is known; the caller unrefs it. */
-GPtrArray *ss_undecided(const SsModel *model, const char *name, guint32 needs, bool standing);
+ * processes that stand, and one that tells nothing may; `outside`: of a process that is only seen
+ * from outside enough is known for it. Returns an array of SsUndecided, empty when all is known;
+ * the caller unrefs it. */
+GPtrArray *ss_undecided(const SsModel *model, const char *name, guint32 needs, bool outside,
+                        bool standing);

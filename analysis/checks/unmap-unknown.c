@@ -79,6 +79,7 @@ const SsCheck ss_check_unmap_unknown = {
     .title = "UNMAP UNKNOWN",
     .needs = SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(REFUSAL) | SS_NEEDS(REPLY) | SS_NEEDS(DISPATCH) |
              SS_NEEDS(MAPPING) | SS_NEEDS(CHANNEL) | SS_NEEDS(DEVICE),
+    .outside = true,
     .notices = SS_ON(REFUSED) | SS_ON(SETTLED),
     .rule = "an UNMAP names one whole mapping",
     .remedy_for_good = "in the back-end: name region, offset and length of the MAP",

@@ -62,6 +62,7 @@ const SsCheck ss_check_unsolicited_reply = {
     .id = "unsolicited-reply",
     .title = "UNSOLICITED REPLY",
     .needs = SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(REPLY) | SS_NEEDS(CHANNEL) | SS_NEEDS(DEVICE),
+    .outside = true,
     .notices = SS_ON(REPLY) | SS_ON(STRAY_REPLY),
     .rule = "only with REPLY_ACK negotiated, and only a request with NEED_REPLY, gets a reply",
     .remedy_for_good = "in QEMU: look at the request's flags and the negotiated features before "

@@ -166,7 +166,7 @@ static SsMapping *to_add(SsModel *model, SsProcess *process, SsThread *thread, g
         return mapping;
     }
     mapping = ss_mapping_born(model, process, thread, pointer, ns);
-    if (ss_model_trace(model, process->trace)->recorded[SS_EVENT_VIRTIO_SHMEM_FD_DUP]) {
+    if (ss_event_recorded(model, process, SS_EVENT_VIRTIO_SHMEM_FD_DUP)) {
         mapping->birth_seen = false;
         process->late_objects++;
     }

@@ -116,6 +116,17 @@ bool ss_model_traced(const SsModel *model, const SsEvent *event);
 /* No event follows. Judges what is still open; the model can be read afterwards. */
 void ss_model_finish(SsModel *model);
 
+/* sources.c: a process of which only the wire library tells. */
+bool ss_process_outside(const SsProcess *process);
+/* Whether all that the library tells was recorded in the trace. */
+bool ss_wire_recorded(const SsModel *model, guint trace);
+/* By which sources the processes of the trace are known: bits SsSource. */
+guint32 ss_trace_sources(const SsModel *model, guint trace);
+/* Whether the library tells enough to know what this event would tell. */
+bool ss_event_from_outside(SsEventId id);
+/* Whether the event, or as much from outside, was recorded of the process. */
+bool ss_event_recorded(const SsModel *model, const SsProcess *process, SsEventId id);
+
 /* Lookups for checks and reports. */
 const SsTraceInfo *ss_model_trace(const SsModel *model, guint index);
 /* Whether events of the process's trace were lost in the interval. */

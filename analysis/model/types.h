@@ -24,6 +24,8 @@
 #define SS_REQUEST_SHMEM_UNMAP 10
 #define SS_MAP_WRITABLE G_GUINT64_CONSTANT(1)
 #define SS_REMOVAL_UNMAP "unmap"
+/* Of a refusal that is seen from outside. */
+#define SS_REASON_NOT_TOLD "not-told"
 /* What memory_commit_start tells instead of a depth when there was no begin. */
 #define SS_DEPTH_UNBEGUN G_MAXUINT32
 #define SS_HEADER_NEED_REPLY (1u << 3)

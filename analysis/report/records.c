@@ -60,7 +60,14 @@ bool ss_events_recorded(const SsModel *model, const SsEventId *events)
     for (guint t = 0; t < model->traces->len; t++) {
         const SsTraceInfo *trace = ss_model_trace(model, t);
         any |= trace->any_recorded;
-        for (const SsEventId *id = events; trace->any_recorded && *id != SS_N_EVENTS; id++) {
+        guint32 sources = trace->any_recorded ? ss_trace_sources(model, t) : 0;
+        for (const SsEventId *id = events; (sources & SS_SOURCE_WIRE) && *id != SS_N_EVENTS; id++) {
+            if (!ss_event_from_outside(*id) || !ss_wire_recorded(model, t)) {
+                return false;
+            }
+        }
+        for (const SsEventId *id = events; (sources & SS_SOURCE_TRACEPOINTS) && *id != SS_N_EVENTS;
+             id++) {
             if (!trace->recorded[*id]) {
                 return false;
             }

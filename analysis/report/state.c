@@ -216,7 +216,7 @@ SsState *ss_state_of(const SsModel *model, const SsProcess *process)
 {
     gint64 reach = ss_model_reach(model, process);
     bool over = process->end == SS_END_EXITED || process->end == SS_END_SIGNAL;
-    bool recorded = ss_needs_recorded(model, NEEDS, process->trace);
+    bool recorded = ss_needs_recorded(model, NEEDS, process);
     bool lost = ss_model_lost(model, process, process->last_ns, reach);
     SsStand stand = { 0 };
     SsState *state;

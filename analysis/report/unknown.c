@@ -32,7 +32,7 @@ static const Listing listings[] = {
 GPtrArray *ss_listing_undecided(const SsReport *report, SsListing listing)
 {
     const Listing *of = &listings[listing];
-    return ss_undecided(report->model, of->name, of->needs, of->of_standing);
+    return ss_undecided(report->model, of->name, of->needs, true, of->of_standing);
 }
 
 void ss_undecided_text(GString *out, const GPtrArray *undecided)

@@ -61,7 +61,14 @@ bool ss_windows_recorded(const SsModel *model)
                                        SS_EVENT_VHOST_USER_BACKEND_REPLY,
                                        SS_EVENT_VHOST_USER_BACKEND_DISPATCHED,
                                        SS_N_EVENTS };
-    return ss_events_recorded(model, begin);
+    /* From outside those are counted that are certain. */
+    static const SsEventId outside[] = { SS_EVENT_VHOST_USER_REQUEST,
+                                         SS_EVENT_VHOST_USER_BACKEND_SHMEM, SS_N_EVENTS };
+    bool traced = false;
+    for (guint t = 0; t < model->traces->len; t++) {
+        traced |= (ss_trace_sources(model, t) & SS_SOURCE_TRACEPOINTS) != 0;
+    }
+    return ss_events_recorded(model, traced ? begin : outside);
 }
 
 guint ss_hazards_withdrawn(const SsDevice *device)

@@ -33,8 +33,8 @@ typedef struct SsAsked {
     bool has_range;
     guint32 shmid;
     guint64 fd_offset, shm_offset, len, map_flags;
-    guint received; /* descriptors that came with it and are still open */
-    guint replies;
+    guint received;       /* descriptors that came with it and are still open */
+    guint tries, replies; /* tries: those that could not be sent, too */
     guint64 value;
     gint64 last_ns;  /* of the last thing that was surely done in its dispatch */
     bool done;       /* its dispatch has ended */

@@ -9,6 +9,20 @@
 
 #include "analysis/wire/frontend.h"
 
+/* Without a reply it is the protocol that says what became of it. */
+static void unasked_removal(SsWireConn *conn, const SsEvent *at)
+{
+    const SsAsked *asked = &ss_wire_side(conn)->asked;
+    if (asked->request != SS_REQUEST_SHMEM_UNMAP || !asked->has_range || asked->replies ||
+        asked->tries || ss_wire_owes(conn)) {
+        return;
+    }
+    SsWireMapping *mapping = ss_wire_mapping_at(ss_wire_main_of(conn), asked);
+    if (mapping) {
+        ss_wire_mapping_remove(conn->process, mapping, at, SS_REMOVAL_UNMAP);
+    }
+}
+
 void ss_wire_asked_ends(SsWireConn *conn, const SsEvent *at, gint32 ret)
 {
     SsAsked *asked = &ss_wire_side(conn)->asked;
@@ -16,6 +30,7 @@ void ss_wire_asked_ends(SsWireConn *conn, const SsEvent *at, gint32 ret)
         return;
     }
     ss_wire_asked_adds(conn, at);
+    unasked_removal(conn, at);
     asked->done = true;
     SsWireThread *thread = ss_wire_thread_of(conn->process, asked->tid);
     SsEvent made = ss_wire_make(at, SS_EVENT_VHOST_USER_BACKEND_DISPATCHED);
@@ -122,6 +137,21 @@ void ss_wire_asked_adds(SsWireConn *conn, const SsEvent *at)
     }
 }
 
+/* An error that it tells is a refusal; nobody outside sees why. */
+static void refused(SsWireConn *conn, const SsEvent *event)
+{
+    const SsAsked *asked = &ss_wire_side(conn)->asked;
+    SsEvent made = ss_wire_make(event, SS_EVENT_VHOST_USER_BACKEND_REFUSED);
+    made.u.vhost_user_backend_refused.dev = conn->main;
+    made.u.vhost_user_backend_refused.seq = asked->seq;
+    made.u.vhost_user_backend_refused.request = asked->request;
+    made.u.vhost_user_backend_refused.shmid = asked->shmid;
+    made.u.vhost_user_backend_refused.shm_offset = asked->shm_offset;
+    made.u.vhost_user_backend_refused.len = asked->len;
+    made.u.vhost_user_backend_refused.reason = SS_REASON_NOT_TOLD;
+    ss_wire_emit(conn->process, &made);
+}
+
 static void replied(SsWireConn *conn, const SsEvent *event)
 {
     const SsEventPayload *u = &event->u;
@@ -132,6 +162,9 @@ static void replied(SsWireConn *conn, const SsEvent *event)
     bool accepted = its && ret == 0 && value == 0;
     if (accepted && asked->request == SS_REQUEST_SHMEM_MAP && !asked->done) {
         ss_wire_asked_adds(conn, event);
+    }
+    if (its && ret == 0 && value != 0 && asked->has_range && !asked->replies) {
+        refused(conn, event);
     }
     SsEvent made = ss_wire_make(event, SS_EVENT_VHOST_USER_BACKEND_REPLY);
     made.u.vhost_user_backend_reply.dev = conn->main;
@@ -147,6 +180,7 @@ static void replied(SsWireConn *conn, const SsEvent *event)
         return;
     }
     asked->last_ns = event->ns;
+    asked->tries++;
     if (ret == 0 && !asked->replies++) {
         asked->value = value;
     }
