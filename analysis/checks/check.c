@@ -62,6 +62,7 @@ SsChecks *ss_checks_new(SsModel *model)
     checks->findings = g_ptr_array_new_with_free_func((GDestroyNotify)ss_finding_free);
     checks->undecided = ss_undecided_new();
     checks->left_out = g_ptr_array_new();
+    checks->not_here = g_ptr_array_new();
     checks->by_key = g_hash_table_new(g_str_hash, g_str_equal);
     tell_checks(checks);
     ss_model_set_notice(model, on_notice, checks);
@@ -76,12 +77,16 @@ void ss_checks_free(SsChecks *checks)
     g_hash_table_unref(checks->by_key);
     g_ptr_array_unref(checks->findings);
     g_ptr_array_unref(checks->left_out);
+    g_ptr_array_unref(checks->not_here);
     g_clear_pointer(&checks->undecided, g_ptr_array_unref);
     g_free(checks);
 }
 
 bool ss_check_decidable(const SsModel *model, const SsCheck *check, const SsProcess *process)
 {
+    if (ss_process_is_backend(process)) {
+        return check->of_backends && ss_wire_recorded(model, process->trace);
+    }
     if (ss_process_outside(process)) {
         return check->outside && ss_wire_recorded(model, process->trace);
     }
@@ -192,6 +197,10 @@ static bool left_out(const SsModel *model, const SsCheck *check)
 
 static void add_undecided(SsChecks *checks, const SsCheck *check)
 {
+    if (!check->of_backends && ss_model_of_backends(checks->model)) {
+        g_ptr_array_add(checks->not_here, (gpointer)check->id);
+        return;
+    }
     if (left_out(checks->model, check)) {
         g_ptr_array_add(checks->left_out, (gpointer)check->id);
         return;

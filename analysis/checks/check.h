@@ -22,6 +22,7 @@ struct SsCheck {
     guint32 notices;  /* steps that it is told of (bit SsNoticeKind) */
     bool outside;     /* the wire library tells enough of a front-end to decide it */
     bool of_standing; /* what it looks for makes a process tell nothing more */
+    bool of_backends; /* it decides of a back-end that tells by the wire, too */
     const char *rule;
     const char *remedy_now, *remedy_for_good; /* may be NULL */
     void (*notice)(SsChecks *checks, const SsCheck *check, const SsNotice *notice);
@@ -61,6 +62,7 @@ struct SsChecks {
     GPtrArray *findings;  /* owned SsFinding */
     GPtrArray *undecided; /* owned SsUndecided */
     GPtrArray *left_out;  /* static ids: what they need was not to be recorded */
+    GPtrArray *not_here;  /* static ids: they look into front-ends, of which there is none */
     GHashTable *by_key;   /* key -> SsFinding, weak */
     /* By SsNoticeKind, weak, NULL-terminated: a step comes several times an exchange, and most
      * checks wait for another one. */

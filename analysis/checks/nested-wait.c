@@ -7,6 +7,7 @@
  * kind of window and each kind of request that this back-end really sends.
  */
 #include "analysis/checks/check.h"
+#include "analysis/checks/peer-text.h"
 #include "analysis/checks/wait-text.h"
 #include "analysis/report/names.h"
 
@@ -63,6 +64,25 @@ static gint64 stands_since(const SsWait *wait)
     return wait->n_contexts ? MIN(wait->contexts[0].begin_ns, wait->begin_ns) : wait->begin_ns;
 }
 
+/* What the back-end's own events say of the hazard's condition. */
+static char *condition_of(const SsModel *model, const SsDevice *device)
+{
+    const SsPeer *peer = device->peer;
+    if (!peer || ss_peer_serves(model, peer) != SS_PEER_SERVES_ONE) {
+        return g_strdup("if one thread of the back-end serves both channels");
+    }
+    for (guint i = 0; i < peer->n_threads; i++) {
+        const SsPeerThread *thread = &peer->threads[i];
+        if (thread->served && thread->asked) {
+            g_autofree char *backend = ss_peer_text(peer);
+            g_autofree char *name = ss_peer_thread_text(peer, thread->tid);
+            return g_strdup_printf("for one thread serves both channels, as was seen: the %s of %s",
+                                   name, backend);
+        }
+    }
+    return NULL;
+}
+
 static void judge(SsChecks *checks, const SsCheck *check, SsDevice *device, const SsWindow *window,
                   guint kind, GHashTable *deadlocks)
 {
@@ -96,7 +116,7 @@ static void judge(SsChecks *checks, const SsCheck *check, SsDevice *device, cons
     ss_finding_set_hazard(finding, window->wait.request, sync->request, g_steal_pointer(&inside),
                           window->before.opened, window->before.margin_ns[kind]);
     if (!finding->condition) {
-        finding->condition = g_strdup("if one thread of the back-end serves both channels");
+        finding->condition = condition_of(checks->model, device);
     }
 }
 

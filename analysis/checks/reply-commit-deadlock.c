@@ -7,9 +7,12 @@
  *
  * The end of a recording in mid-wait is no evidence; that the wait spoke up is. From
  * QEMU alone it is never more than suspected: a back-end with a thread for each
- * channel looks the same, until its reply comes.
+ * channel looks the same, until its reply comes. Nor is it from the back-end alone: what
+ * QEMU does meanwhile is not visible there. Both together prove it.
  */
+#include "analysis/checks/backend-alone.h"
 #include "analysis/checks/check.h"
+#include "analysis/checks/peer-text.h"
 #include "analysis/checks/wait-text.h"
 #include "analysis/model/graph.h"
 #include "analysis/report/names.h"
@@ -35,6 +38,9 @@ static const SsDevice *cause_of(const SsWait *wait)
     return NULL;
 }
 
+/* What it sends is told by the back-end itself, when that was traced. */
+#define PEER_KINDS (KINDS & ~SS_STEP_BIT(SS_STEP_REQUEST))
+
 /* "back-end", or whose it is when two devices play a part. */
 static char *backend_text(const SsDevice *device, bool named)
 {
@@ -54,8 +60,46 @@ static char *unread_text(const SsEdge *edge)
     return g_strdup_printf("%s #%" G_GUINT64_FORMAT, request, device->last_seq + 1);
 }
 
-static void state_edge(SsFinding *finding, const SsEdge *edge, bool named)
+/* Why the thread that waits is the one that would answer. */
+static void state_server(SsFinding *finding, const SsPeer *peer, gint32 tid, const char *request,
+                         bool taken)
 {
+    g_autofree char *backend = ss_peer_text(peer);
+    g_autofree char *thread = ss_peer_thread_text(peer, tid);
+    ss_finding_state(
+        finding, backend,
+        taken ? g_strdup_printf("the %s, which waits, has received %s and not answered", thread,
+                                request)
+              : g_strdup_printf("the %s, which waits, is the only one seen to serve the main "
+                                "channel, where %s lies unread",
+                                thread, request));
+}
+
+/* What the back-end says itself. */
+static void state_own(SsFinding *finding, const SsEdge *edge, const GArray *cycle)
+{
+    g_autofree char *backend = ss_peer_text(edge->peer);
+    g_autofree char *own = ss_peer_request_text(edge->own);
+    ss_finding_state(finding, backend,
+                     g_strdup_printf("waits for the reply to %s, which %s", own,
+                                     edge->kind == SS_EDGE_UNREAD
+                                         ? "lies unread in QEMU's socket"
+                                         : "QEMU has read and not answered"));
+    for (guint i = 0; i < cycle->len; i++) {
+        const SsEdge *asked = &g_array_index(cycle, SsEdge, i);
+        if (asked->kind == SS_EDGE_MAIN_REPLY && asked->to == edge->from) {
+            g_autofree char *request = ss_frontend_request_text(asked->wait->request);
+            state_server(finding, edge->peer, edge->own->tid, request, asked->taken != NULL);
+        }
+    }
+}
+
+static void state_edge(SsFinding *finding, const SsEdge *edge, const GArray *cycle, bool named)
+{
+    if (edge->own) {
+        state_own(finding, edge, cycle);
+        return;
+    }
     g_autofree char *thread = ss_thread_text(edge->thread);
     g_autofree char *backend = backend_text(edge->device, named);
     g_autofree char *request = NULL;
@@ -118,20 +162,67 @@ static gint64 story_begin(const SsWait *wait)
     return begin;
 }
 
+/* When the back-end sent the request that the wait stands in; else when the story begins. */
+static gint64 sent_ns(const SsWait *wait, const SsEdge *edge, gint64 begin_ns)
+{
+    for (guint i = 0; i < wait->n_contexts; i++) {
+        const SsContext *context = &wait->contexts[i];
+        const SsPass *pass = context->seq && context->device == edge->device
+                                 ? ss_trail_find(&edge->device->peer->backend, context->seq)
+                                 : NULL;
+        if (pass) {
+            return MIN(pass->ns, begin_ns);
+        }
+    }
+    return begin_ns;
+}
+
+/* The back-end's own column. */
+static void take_peers(SsFinding *finding, const SsWait *wait, const GArray *cycle, bool named)
+{
+    for (guint i = 0; i < cycle->len; i++) {
+        const SsEdge *edge = &g_array_index(cycle, SsEdge, i);
+        if (!edge->own) {
+            continue;
+        }
+        g_autofree char *name = ss_device_label(edge->device, SS_WITNESS_DEVICE_COLUMNS);
+        g_autofree char *whose = named ? g_strdup_printf("%s: ", name) : g_strdup("");
+        ss_finding_take_peer(finding, edge->device->peer, whose,
+                             sent_ns(wait, edge, finding->first_ns), wait->spoke_ns);
+        if (edge->own->spoke_ns) {
+            ss_finding_add_witness(finding, edge->own->spoke_ns, true, 0,
+                                   g_strdup_printf("%s...waits for %.1f s", whose,
+                                                   (double)edge->own->waited_ms / 1000));
+        }
+    }
+}
+
+static bool told_by_peer(const GArray *cycle)
+{
+    for (guint i = 0; i < cycle->len; i++) {
+        if (g_array_index(cycle, SsEdge, i).own) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void take_witness(SsFinding *finding, const SsWait *wait, const GArray *cycle)
 {
     const SsDevice *cause = cause_of(wait);
     g_autofree char *name = ss_device_label(wait->device, SS_WITNESS_DEVICE_COLUMNS);
     g_autofree char *whose = cause ? g_strdup_printf("%s: ", name) : g_strdup("");
+    bool peer = told_by_peer(cycle);
     if (cause) {
         ss_finding_take_journals(finding, wait->device, cause, story_begin(wait), wait->spoke_ns,
-                                 KINDS, CAUSE_KINDS);
+                                 peer ? PEER_KINDS : KINDS, CAUSE_KINDS);
     } else {
-        ss_finding_take_journal(finding, wait->device, story_begin(wait), wait->spoke_ns, KINDS);
+        ss_finding_take_journal(finding, wait->device, story_begin(wait), wait->spoke_ns,
+                                peer ? PEER_KINDS : KINDS);
     }
     for (guint i = 0; i < cycle->len; i++) {
         const SsEdge *edge = &g_array_index(cycle, SsEdge, i);
-        if (edge->kind == SS_EDGE_UNREAD) {
+        if (edge->kind == SS_EDGE_UNREAD && !edge->own) {
             g_autofree char *request = unread_text(edge);
             ss_finding_add_witness(finding, wait->first_spoke_ns, true, 0,
                                    g_strdup_printf("%s%s unread", whose, request));
@@ -144,6 +235,11 @@ static void take_witness(SsFinding *finding, const SsWait *wait, const GArray *c
     ss_finding_add_witness(
         finding, wait->spoke_ns, false, indent + 1,
         g_strdup_printf("%s...waits for %.1f s", whose, (double)wait->waited_ms / 1000));
+    if (peer) {
+        take_peers(finding, wait, cycle, cause != NULL);
+        ss_finding_order_witness(finding);
+        return;
+    }
     ss_finding_add_witness(finding, wait->spoke_ns, true, 0, g_strdup_printf("%s...waits", whose));
 }
 
@@ -196,7 +292,10 @@ static SsOrder *order_of(const SsWait *wait, const GArray *cycle)
         if (edge->kind == SS_EDGE_MAIN_REPLY && i > 0) {
             return NULL;
         }
-        if (edge->kind == SS_EDGE_UNREAD) {
+        if (edge->kind == SS_EDGE_UNREAD && edge->own) {
+            unread.request = edge->own->request;
+            unread.seq = edge->own->seq;
+        } else if (edge->kind == SS_EDGE_UNREAD) {
             unread.request = edge->wait->peek_request;
             unread.seq = edge->device->last_seq + 1;
         }
@@ -219,25 +318,70 @@ static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, Ss
         return; /* told with that one */
     }
     g_autofree char *place = g_strdup_printf("%d", thread->tid);
-    SsFinding *finding = ss_checks_report(checks, check, SS_SUSPECTED, process, wait->device,
-                                          proof_begin(wait, cycle), end_ns, place,
-                                          g_strdup("QEMU and its back-end wait for each other"));
+    bool proven = ss_wait_graph_proven(cycle);
+    SsFinding *finding =
+        ss_checks_report(checks, check, proven ? SS_OBSERVED : SS_SUSPECTED, process, wait->device,
+                         proof_begin(wait, cycle), end_ns, place,
+                         g_strdup("QEMU and its back-end wait for each other"));
     if (!finding) {
         return;
     }
     finding->first_ns = story_begin(wait);
     finding->duration_ns = (gint64)wait->waited_ms * SS_NS_PER_MS;
     for (guint i = 0; i < cycle->len; i++) {
-        state_edge(finding, &g_array_index(cycle, SsEdge, i), cause_of(wait) != NULL);
+        state_edge(finding, &g_array_index(cycle, SsEdge, i), cycle, cause_of(wait) != NULL);
     }
-    if (!finding->condition) {
+    if (!finding->condition && !proven) {
         finding->condition = g_strdup(
-            assumes(cycle) ? "not visible from QEMU alone: that one process serves both devices"
-                           : "not visible from QEMU alone: that the answering thread is "
-                             "the one that waits");
+            told_by_peer(cycle) ? "not visible: that the back-end's thread stood in the read of "
+                                  "that reply all the time"
+            : assumes(cycle) ? "not visible from QEMU alone: that one process serves both devices"
+                             : "not visible from QEMU alone: that the answering thread is "
+                               "the one that waits");
     }
     finding->order = order_of(wait, cycle);
     take_witness(finding, wait, cycle);
+}
+
+/* The back-end tells of it, and QEMU does not. */
+static void judge_alone(SsChecks *checks, const SsCheck *check, SsPeer *peer, gint64 end_ns)
+{
+    SsAlone alone = ss_alone_judge(peer);
+    const SsPeerWait *own = alone.own;
+    if (alone.kind != SS_ALONE_CYCLE) {
+        return;
+    }
+    g_autofree char *asked =
+        ss_frontend_request_text(alone.owed ? alone.owed->request : own->peek_request);
+    g_autofree char *place = g_strdup_printf("peer|%" G_GUINT64_FORMAT, peer->conn);
+    gint64 from_ns =
+        MIN(own->begin_seen ? own->begin_ns : own->spoke_ns, own->spoke_ns) - SS_STEP_NS;
+    SsFinding *finding =
+        ss_checks_report(checks, check, SS_SUSPECTED, peer->process, NULL, from_ns, end_ns, place,
+                         g_strdup("the back-end and its front-end wait for each other"));
+    if (!finding) {
+        return;
+    }
+    g_autofree char *backend = ss_peer_text(peer);
+    g_autofree char *request = ss_peer_request_text(own);
+    finding->first_ns = own->begin_ns;
+    finding->duration_ns = (gint64)own->waited_ms * SS_NS_PER_MS;
+    ss_finding_state(finding, backend, g_strdup_printf("waits for the reply to %s", request));
+    state_server(finding, peer, own->tid, asked, alone.owed != NULL);
+    ss_finding_state(
+        finding, "front-end",
+        g_strdup_printf("waits for the reply to %s, sent inside what: not recorded", asked));
+    if (!finding->condition) {
+        finding->condition = g_strdup_printf("not visible from the back-end alone: that the "
+                                             "front-end stands in the wait for %s, and reads "
+                                             "nothing else",
+                                             asked);
+    }
+    const SsPass *before = ss_trail_find(&peer->backend, own->seq - 1);
+    ss_finding_take_peer(finding, peer, "", before ? before->ns : own->begin_ns, own->spoke_ns);
+    ss_finding_add_witness(finding, own->spoke_ns, true, 0,
+                           g_strdup_printf("...waits for %.1f s", (double)own->waited_ms / 1000));
+    ss_finding_order_witness(finding);
 }
 
 static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
@@ -245,7 +389,11 @@ static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notic
     if (notice->kind != SS_NOTICE_PROCESS_ENDS) {
         return;
     }
-    g_autoptr(GArray) edges = ss_wait_graph(notice->process);
+    const GPtrArray *peers = notice->process->peers;
+    for (guint i = 0; peers && i < peers->len; i++) {
+        judge_alone(checks, check, g_ptr_array_index(peers, i), notice->ns);
+    }
+    g_autoptr(GArray) edges = ss_wait_graph(checks->model, notice->process);
     GHashTableIter iter;
     gpointer value;
     g_hash_table_iter_init(&iter, notice->process->threads);
@@ -262,6 +410,7 @@ const SsCheck ss_check_reply_commit_deadlock = {
     .outside = true,
     .notices = SS_ON(PROCESS_ENDS),
     .of_standing = true,
+    .of_backends = true,
     .rule = "no side may wait on one channel while it owes an answer on the other",
     .remedy_now = "end the back-end's process (the device is lost until reset)",
     .remedy_for_good = "never wait for a reply without serving the main channel",

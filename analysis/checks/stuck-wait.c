@@ -5,7 +5,9 @@
  * last. A front-end reply takes well under a millisecond; USUAL_NS is when QEMU's own
  * wait begins to speak up.
  */
+#include "analysis/checks/backend-alone.h"
 #include "analysis/checks/check.h"
+#include "analysis/checks/peer-text.h"
 #include "analysis/checks/wait-text.h"
 #include "analysis/model/graph.h"
 #include "analysis/report/names.h"
@@ -63,6 +65,25 @@ static void ended(SsChecks *checks, const SsCheck *check, const SsNotice *notice
     }
 }
 
+/* What the back-end tells itself of the request that QEMU waits for; NULL: nothing. */
+static char *peer_tells(const SsModel *model, const SsWait *wait)
+{
+    SsPeer *peer = ss_device_peer(model, wait->device);
+    const SsPass *taken = peer ? ss_trail_find(&peer->main, wait->seq) : NULL;
+    g_autofree char *request = ss_frontend_request_text(wait->request);
+    if (!peer || (taken && taken->request != wait->request) ||
+        (!taken && peer->main.last_seq >= wait->seq)) {
+        return NULL;
+    }
+    if (!taken) {
+        return g_strdup_printf("has not received %s", request);
+    }
+    g_autofree char *thread = ss_peer_thread_text(peer, taken->tid);
+    return g_strdup_printf(taken->answered_ns ? "its %s has answered %s"
+                                              : "its %s has received %s, and not answered",
+                           thread, request);
+}
+
 static void open_spoken(SsChecks *checks, const SsCheck *check, SsThread *thread, gint64 end_ns)
 {
     const SsWait *wait = &thread->wait;
@@ -86,8 +107,18 @@ static void open_spoken(SsChecks *checks, const SsCheck *check, SsThread *thread
                                                     "unread in QEMU's socket",
                                                     wait->unread)
                                   : g_strdup("has not answered, and asks for nothing"));
+    char *told = peer_tells(checks->model, wait);
+    if (told) {
+        g_autofree char *backend = ss_peer_text(wait->device->peer);
+        ss_finding_state(finding, backend, told);
+        const SsPeerWait *own = ss_peer_wait(wait->device->peer);
+        if (own) {
+            ss_finding_state(finding, backend, ss_peer_wait_text(wait->device->peer, own));
+        }
+    }
     if (!finding->condition) {
-        finding->condition = g_strdup("not visible from QEMU alone: what the back-end does");
+        finding->condition = g_strdup(told ? "not visible: what that thread does"
+                                           : "not visible from QEMU alone: what the back-end does");
     }
     ss_finding_take_journal(finding, wait->device, wait->begin_ns - SS_NS_PER_MS, end_ns, KINDS);
 }
@@ -161,9 +192,95 @@ static void open_read(SsChecks *checks, const SsCheck *check, SsThread *thread, 
     }
 }
 
+/* What of QEMU's requests another thread of the back-end has, while one waits; or NULL. */
+static const SsPass *held_by_other(SsPeer *peer, gint32 tid)
+{
+    const SsPass *pass, *held = NULL;
+    for (guint i = 0; (pass = ss_trail_at(&peer->main, i)); i++) {
+        held = pass->tid != tid && ss_pass_open(pass) ? pass : held;
+    }
+    return held;
+}
+
+/* A wait of the back-end's own that nothing of what it owes explains. */
+static void peer_open(SsChecks *checks, const SsCheck *check, SsPeer *peer, const SsPeerWait *own,
+                      gint64 end_ns)
+{
+    g_autofree char *request = ss_peer_request_text(own);
+    g_autofree char *backend = ss_peer_text(peer);
+    g_autofree char *place = g_strdup_printf("peer-open|%" G_GUINT64_FORMAT, peer->conn);
+    SsFinding *finding = ss_checks_report(
+        checks, check, SS_SUSPECTED, peer->process, NULL,
+        (own->begin_seen ? own->spoke_ns : own->begin_ns) - SS_STEP_NS, end_ns, place,
+        g_strdup_printf("the reply to %s did not come within %.1f s; nothing that its back-end "
+                        "owes the front-end explains it",
+                        request, (double)own->waited_ms / 1000));
+    if (!finding) {
+        return;
+    }
+    const SsPass *held = held_by_other(peer, own->tid);
+    finding->first_ns = own->begin_ns;
+    finding->duration_ns = (gint64)own->waited_ms * SS_NS_PER_MS;
+    ss_finding_state(finding, backend, ss_peer_wait_text(peer, own));
+    if (held) {
+        g_autofree char *asked = ss_frontend_request_text(held->request);
+        g_autofree char *thread = ss_peer_thread_text(peer, held->tid);
+        ss_finding_state(
+            finding, backend,
+            g_strdup_printf("its %s has received %s, and not answered", thread, asked));
+    }
+    ss_finding_state(finding, "front-end", g_strdup("has not answered"));
+    if (!finding->condition) {
+        finding->condition = g_strdup("not visible from the back-end: what the front-end does");
+    }
+    ss_finding_take_peer(finding, peer, "", own->begin_ns - SS_NS_PER_MS, end_ns);
+    ss_finding_order_witness(finding);
+}
+
+/* The longest of its waits that spoke up and ended, when QEMU's side tells of none. */
+static void peer_slow(SsChecks *checks, const SsCheck *check, SsPeer *peer)
+{
+    const SsPeerWait *own = &peer->slow;
+    for (guint i = 0; peer->device && i < SS_MAX_REQUEST; i++) {
+        if (peer->device->waits[i].spoke) {
+            return; /* it waited while QEMU waited */
+        }
+    }
+    g_autofree char *request = ss_backend_request_text(own->request);
+    g_autofree char *backend = ss_peer_text(peer);
+    g_autofree char *place = g_strdup_printf("peer-ended|%" G_GUINT64_FORMAT, peer->conn);
+    gint64 lasted = peer->slow_ended_ns - own->begin_ns;
+    SsFinding *finding = ss_checks_report(
+        checks, check, SS_SUSPECTED, peer->process, NULL, own->begin_ns, peer->slow_ended_ns, place,
+        g_strdup_printf("the wait for the reply to %s lasted %.1f s, then it ended: not a deadlock",
+                        request, (double)lasted / SS_NS_PER_S));
+    if (finding) {
+        g_autofree char *waited = ss_peer_wait_text(peer, own);
+        finding->duration_ns = lasted;
+        ss_finding_state(finding, backend, g_strdup_printf("%s for all that time", waited));
+        ss_finding_state(finding, "front-end", g_strdup("answered at last"));
+        ss_finding_take_peer(finding, peer, "", own->begin_ns - SS_NS_PER_MS, peer->slow_ended_ns);
+        ss_finding_order_witness(finding);
+    }
+}
+
+static void peer_at_end(SsChecks *checks, const SsCheck *check, SsPeer *peer, gint64 end_ns)
+{
+    SsAlone alone = ss_alone_judge(peer);
+    if (alone.kind == SS_ALONE_NO_REASON) {
+        peer_open(checks, check, peer, alone.own, end_ns);
+    }
+    if (peer->slow.seq) {
+        peer_slow(checks, check, peer);
+    }
+}
+
 static void at_end(SsChecks *checks, const SsCheck *check, SsProcess *process, gint64 end_ns)
 {
-    g_autoptr(GArray) edges = ss_wait_graph(process);
+    for (guint i = 0; process->peers && i < process->peers->len; i++) {
+        peer_at_end(checks, check, g_ptr_array_index(process->peers, i), end_ns);
+    }
+    g_autoptr(GArray) edges = ss_wait_graph(checks->model, process);
     GHashTableIter iter;
     gpointer value;
     g_hash_table_iter_init(&iter, process->threads);
@@ -208,6 +325,7 @@ const SsCheck ss_check_stuck_wait = {
     .outside = true,
     .notices = SS_ON(WAIT_ENDED) | SS_ON(READ_ENDED) | SS_ON(PROCESS_ENDS),
     .of_standing = true,
+    .of_backends = true,
     .rule = "QEMU's main loop stands while it waits: every request is answered at once",
     .remedy_now = "see what the back-end's threads do (gdb, /proc/PID/stack)",
     .remedy_for_good = "answer first, work later",

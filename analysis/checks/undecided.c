@@ -46,6 +46,29 @@ bool ss_needs_recorded(const SsModel *model, guint32 needs, const SsProcess *pro
     return true;
 }
 
+static bool of_backends(const SsModel *model, guint trace, bool any)
+{
+    bool all = false;
+    for (guint p = 0; p < model->processes->len; p++) {
+        const SsProcess *process = g_ptr_array_index(model->processes, p);
+        if ((any || process->trace == trace) && !ss_process_is_backend(process)) {
+            return false;
+        }
+        all |= any || process->trace == trace;
+    }
+    return all;
+}
+
+bool ss_trace_of_backends(const SsModel *model, guint trace)
+{
+    return of_backends(model, trace, false);
+}
+
+bool ss_model_of_backends(const SsModel *model)
+{
+    return of_backends(model, 0, true);
+}
+
 /* "not recorded: event class wait", or NULL. */
 static char *missing_text(const SsModel *model, guint32 needs, guint trace)
 {
@@ -90,8 +113,9 @@ static void add_not_recorded(GPtrArray *out, const SsModel *model, const char *n
     }
     g_autoptr(GHashTable) said = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     for (guint t = 0; t < model->traces->len; t++) {
-        /* A trace of some other program beside QEMU's takes nothing away. */
-        if (any && !ss_model_trace(model, t)->any_recorded) {
+        /* A trace of some other program beside QEMU's takes nothing away, nor does that of a
+         * back-end, whose own events are recorded: it has told some. */
+        if ((any && !ss_model_trace(model, t)->any_recorded) || ss_trace_of_backends(model, t)) {
             continue;
         }
         guint32 sources = ss_trace_sources(model, t);

@@ -21,6 +21,9 @@ typedef struct SsUndecided {
 /* Whether all event classes in `needs` (bits SsEventClass), or as much from outside, were recorded
  * of the process. */
 bool ss_needs_recorded(const SsModel *model, guint32 needs, const SsProcess *process);
+/* Whether all processes of the trace, of all traces, are back-ends that tell by the wire. */
+bool ss_trace_of_backends(const SsModel *model, guint trace);
+bool ss_model_of_backends(const SsModel *model);
 /* An empty array of SsUndecided that owns its elements. */
 GPtrArray *ss_undecided_new(void);
 /* Why what needs these classes is not known, after ss_model_finish(). `standing`: it is about

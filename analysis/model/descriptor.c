@@ -113,6 +113,12 @@ static void received(SsModel *model, SsProcess *process, const SsEvent *event)
     descriptor->size = u->vhost_user_backend_fd.size;
     descriptor->birth_seen = true;
     attach(descriptor);
+    SsTrail *asked = descriptor->device->asked;
+    SsPass *pass = asked && !descriptor->index ? ss_trail_find(asked, descriptor->seq) : NULL;
+    if (pass) {
+        pass->fdev = descriptor->fdev;
+        pass->ino = descriptor->ino;
+    }
     model->counts.fds_received++;
     descriptor->device->counts.fds_received++;
     ss_device_step(descriptor->device, SS_STEP_FD_RECEIVED, event->ns,

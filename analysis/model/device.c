@@ -30,6 +30,8 @@ void ss_device_free(SsDevice *device)
     g_clear_pointer(&device->places, g_tree_unref);
     ss_counts_clear(&device->counts);
     ss_windows_free(device->windows);
+    g_free(device->sent);
+    g_free(device->asked);
     g_free(device);
 }
 

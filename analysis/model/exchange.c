@@ -142,6 +142,23 @@ static void read_ended(SsModel *model, SsThread *thread, gint64 ns)
                                       .thread = thread });
 }
 
+/* What a back-end that is traced too tells of the same. */
+static void note(SsDevice *device, const SsExchange *exchange)
+{
+    if (!device->asked) {
+        device->asked = g_new0(SsTrail, 1);
+    }
+    (void)ss_trail_add(device->asked, &(SsPass){ .seq = exchange->seq,
+                                                 .request = exchange->request,
+                                                 .flags = exchange->flags,
+                                                 .tid = exchange->tid,
+                                                 .has_range = exchange->has_range,
+                                                 .shmid = exchange->shmid,
+                                                 .shm_offset = exchange->shm_offset,
+                                                 .len = exchange->len,
+                                                 .ns = exchange->request_ns });
+}
+
 static void count_request(SsCounts *counts, guint32 request)
 {
     counts->requests++;
@@ -180,6 +197,7 @@ static void requested(SsModel *model, SsProcess *process, SsThread *thread, cons
                      u->vhost_user_backend_request.flags, event);
     ss_device_step(device, SS_STEP_REQUEST, event->ns,
                    &(SsStep){ .request = request, .seq = exchange->seq });
+    note(device, exchange);
     ss_windows_request(device, exchange, MESSAGE_HEADER_BYTES + u->vhost_user_backend_request.size);
 }
 
@@ -201,6 +219,7 @@ static void shmem_requested(SsModel *model, SsProcess *process, SsThread *thread
     exchange->map_flags = u->vhost_user_backend_shmem.flags;
     exchange->has_range = true;
     ss_device_step(device, SS_STEP_REQUEST, event->ns, &step);
+    note(device, exchange);
     ss_windows_request(device, exchange, SHMEM_MESSAGE_BYTES);
 }
 

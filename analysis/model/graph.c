@@ -28,6 +28,110 @@ static void add(GArray *edges, const SsEdge *edge)
     g_array_append_val(edges, *edge);
 }
 
+SsPeer *ss_device_peer(const SsModel *model, const SsDevice *device)
+{
+    SsPeer *peer = device->peer;
+    bool lost = peer && ss_model_lost(model, peer->process, peer->birth_ns,
+                                      MAX(peer->birth_ns, peer->process->last_ns));
+    return peer && !peer->blind && !peer->closed_ns && !lost ? peer : NULL;
+}
+
+/* What the back-end itself says of the request that QEMU waits for. */
+typedef struct Account {
+    SsPeer *peer;     /* NULL: nothing that decides */
+    SsThread *server; /* who has to answer; NULL: it was answered, only the reply is not read */
+    const SsPass *taken;
+} Account;
+
+/* One of its own requests lies unread in QEMU, and it does not tell of one. */
+static bool untold(const SsPeer *peer, const SsWait *wait)
+{
+    bool told = !wait->unread || !wait->peek_request ||
+                !ss_backend_request_answered(wait->device, wait->peek_request, wait->peek_flags);
+    for (guint i = 0; i < SS_PEER_WAITS; i++) {
+        told |= peer->waits[i].seq && peer->waits[i].request == wait->peek_request;
+    }
+    return !told;
+}
+
+static Account account_of(const SsModel *model, const SsWait *wait)
+{
+    SsPeer *peer = ss_device_peer(model, wait->device);
+    if (!peer || untold(peer, wait)) {
+        return (Account){ 0 };
+    }
+    const SsPass *taken = ss_trail_find(&peer->main, wait->seq);
+    if (taken && taken->request != wait->request) {
+        return (Account){ 0 };
+    }
+    if (taken && taken->answered_ns) {
+        return (Account){ .peer = peer, .taken = taken };
+    }
+    if (!taken && peer->main.last_seq >= wait->seq) {
+        return (Account){ 0 }; /* it was received unseen */
+    }
+    gint32 tid = taken ? taken->tid : ss_peer_server(peer);
+    SsThread *server = g_hash_table_lookup(peer->process->threads, GINT_TO_POINTER(tid));
+    return server ? (Account){ .peer = peer, .server = server, .taken = taken } : (Account){ 0 };
+}
+
+/* QEMU's thread that waits for the device's back-end; NULL: none does. */
+static SsThread *waiter_for(const SsDevice *device)
+{
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, device->process->threads);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        SsThread *thread = value;
+        if (thread->waiting && thread->wait.device == device) {
+            return thread;
+        }
+    }
+    return NULL;
+}
+
+/* Fills in which thread of QEMU has to read, or to answer, what the back-end waits for; false
+ * when none is known to. */
+static bool owed_by(SsDevice *device, const SsPeerWait *own, SsEdge *edge)
+{
+    SsThread *waiter = waiter_for(device);
+    const SsExchange *exchange = ss_exchange_find(device, own->seq);
+    if (exchange) {
+        edge->kind = SS_EDGE_UNANSWERED;
+        edge->exchange = exchange;
+        edge->thread =
+            g_hash_table_lookup(device->process->threads, GINT_TO_POINTER(exchange->tid));
+        return exchange->request_ns && !exchange->reply_tries && !exchange->dispatched_ns &&
+               edge->thread;
+    }
+    /* What was read before the recording began is not known to have been. */
+    bool looked = waiter && waiter->wait.spoke_ns >= own->begin_ns;
+    bool there = looked ? waiter->wait.unread > 0 : device->last_seq > 0;
+    SsThread *reader = reader_of(device);
+    edge->kind = SS_EDGE_UNREAD;
+    edge->wait = waiter ? &waiter->wait : NULL;
+    edge->thread = reader ? reader : waiter;
+    return own->seq > device->last_seq && there && edge->thread;
+}
+
+/* What the back-ends wait for that were traced themselves. */
+static void add_own(GArray *edges, const SsModel *model, SsProcess *process)
+{
+    for (guint d = 0; d < process->devices->len; d++) {
+        SsDevice *device = g_ptr_array_index(process->devices, d);
+        SsPeer *peer = ss_device_peer(model, device);
+        for (guint i = 0; peer && i < SS_PEER_WAITS; i++) {
+            const SsPeerWait *own = &peer->waits[i];
+            SsEdge edge = { .device = device, .peer = peer, .own = own };
+            edge.from = g_hash_table_lookup(peer->process->threads, GINT_TO_POINTER(own->tid));
+            if (own->seq && edge.from && owed_by(device, own, &edge)) {
+                edge.to = edge.thread;
+                add(edges, &edge);
+            }
+        }
+    }
+}
+
 static void add_unread(GArray *edges, const SsWait *wait, SsThread *waiter)
 {
     SsDevice *device = wait->device;
@@ -95,7 +199,7 @@ static void add_same(GArray *edges)
     guint known = MIN(edges->len, MAX_JOINED);
     for (guint i = 0; i < known; i++) {
         const SsEdge waited = g_array_index(edges, SsEdge, i);
-        for (guint j = 0; waited.kind == SS_EDGE_MAIN_REPLY && j < known; j++) {
+        for (guint j = 0; waited.kind == SS_EDGE_MAIN_REPLY && !waited.peer && j < known; j++) {
             const SsEdge owed = g_array_index(edges, SsEdge, j);
             if (owed.kind == SS_EDGE_UNANSWERED && owed.device != waited.device) {
                 add(edges, &(SsEdge){ .kind = SS_EDGE_SAME,
@@ -109,7 +213,24 @@ static void add_same(GArray *edges)
     }
 }
 
-GArray *ss_wait_graph(SsProcess *process)
+static void add_wait(GArray *edges, const SsModel *model, SsThread *thread)
+{
+    const SsWait *wait = &thread->wait;
+    Account account = account_of(model, wait);
+    add(edges, &(SsEdge){ .kind = SS_EDGE_MAIN_REPLY,
+                          .from = thread,
+                          .to = account.server ? (gconstpointer)account.server : wait->device,
+                          .thread = thread,
+                          .device = wait->device,
+                          .wait = wait,
+                          .peer = account.peer,
+                          .taken = account.taken });
+    if (!account.peer) {
+        add_unread(edges, wait, thread);
+    }
+}
+
+GArray *ss_wait_graph(const SsModel *model, SsProcess *process)
 {
     GArray *edges = g_array_new(FALSE, FALSE, sizeof(SsEdge));
     GHashTableIter iter;
@@ -119,16 +240,10 @@ GArray *ss_wait_graph(SsProcess *process)
         SsThread *thread = value;
         add_unanswered(edges, thread);
         if (thread->waiting) {
-            const SsWait *wait = &thread->wait;
-            add(edges, &(SsEdge){ .kind = SS_EDGE_MAIN_REPLY,
-                                  .from = thread,
-                                  .to = wait->device,
-                                  .thread = thread,
-                                  .device = wait->device,
-                                  .wait = wait });
-            add_unread(edges, wait, thread);
+            add_wait(edges, model, thread);
         }
     }
+    add_own(edges, model, process);
     add_locks(edges);
     add_same(edges);
     return edges;
@@ -179,4 +294,48 @@ GArray *ss_wait_graph_cycle(const GArray *edges, const SsWait *wait)
         }
     }
     return NULL;
+}
+
+/* What the back-end's thread is told to have before it when it waits: the request itself lies
+ * in the main channel, or it was received. */
+static bool has_it(const SsEdge *asked, const GArray *cycle)
+{
+    for (guint i = 0; i < cycle->len && !asked->taken; i++) {
+        const SsEdge *edge = &g_array_index(cycle, SsEdge, i);
+        if (edge->own && edge->peer == asked->peer &&
+            (!edge->own->unread || edge->own->peek_request != asked->wait->request)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool ss_wait_graph_proven(const GArray *cycle)
+{
+    gint64 begin_ns = 0, spoke_ns = G_MAXINT64;
+    for (guint i = 0; i < cycle->len; i++) {
+        const SsEdge *edge = &g_array_index(cycle, SsEdge, i);
+        const SsPeerWait *own = edge->own;
+        switch (edge->kind) {
+        case SS_EDGE_MAIN_REPLY:
+            if (!edge->peer || !has_it(edge, cycle)) {
+                return false;
+            }
+            begin_ns = MAX(begin_ns, edge->wait->begin_ns);
+            spoke_ns = MIN(spoke_ns, edge->wait->spoke_ns);
+            break;
+        case SS_EDGE_UNREAD:
+        case SS_EDGE_UNANSWERED:
+            if (!own || !own->blocked) {
+                return false;
+            }
+            begin_ns = MAX(begin_ns, own->begin_ns);
+            spoke_ns = MIN(spoke_ns, own->spoke_ns);
+            break;
+        case SS_EDGE_LOCK:
+        case SS_EDGE_SAME:
+            return false;
+        }
+    }
+    return begin_ns <= spoke_ns; /* all of them at one time */
 }

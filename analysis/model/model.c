@@ -243,7 +243,8 @@ static void judge_due(SsModel *model, SsProcess *process, gint64 ns)
 static bool is_state(SsEventId id)
 {
     return id == SS_EVENT_VHOST_USER_DEVICE || id == SS_EVENT_VIRTIO_SHMEM_REGION ||
-           id == SS_EVENT_VIRTIO_SHMEM_MAPPING_STATE;
+           id == SS_EVENT_VIRTIO_SHMEM_MAPPING_STATE || id == SS_EVENT_SHMEMSCOPE_WIRE_CHANNEL ||
+           id == SS_EVENT_SHMEMSCOPE_WIRE_LIBRARY;
 }
 
 void ss_model_seen(SsModel *model, const SsEvent *event)
@@ -343,7 +344,9 @@ SsProcess *ss_model_apply(SsModel *model, const SsEvent *event)
         ss_wait_event(model, process, thread, event);
         ss_mapping_event(model, process, thread, event);
         break;
-    case SS_CLASS_WIRE: /* other events are made of these before they come here */
+    case SS_CLASS_WIRE: /* of a front-end other events are made before they come here */
+        ss_peer_event(model, process, event);
+        break;
     case SS_N_CLASSES:
         break;
     }
@@ -384,6 +387,7 @@ static void finish_process(SsModel *model, SsProcess *process)
     for (guint i = 0; i < process->devices->len; i++) {
         SsDevice *device = g_ptr_array_index(process->devices, i);
         ss_exchange_settle(model, device, end - SS_STEP_NS, end);
+        ss_windows_peer(model, device);
         ss_windows_settle(device);
         if (device->disconnect_ns && end >= device->disconnect_ns + SS_GRACE_NS) {
             ss_device_judge_disconnect(model, device, end);
@@ -401,7 +405,14 @@ void ss_model_finish(SsModel *model)
         return;
     }
     model->finished = true;
-    for (guint i = 0; i < model->processes->len; i++) {
-        finish_process(model, g_ptr_array_index(model->processes, i));
+    ss_peers_join(model);
+    /* What a front-end tells of both goes before what its back-ends tell. */
+    for (guint backends = 0; backends < 2; backends++) {
+        for (guint i = 0; i < model->processes->len; i++) {
+            SsProcess *process = g_ptr_array_index(model->processes, i);
+            if (ss_process_is_backend(process) == (backends == 1)) {
+                finish_process(model, process);
+            }
+        }
     }
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "analysis/model/peer.h"
 #include "analysis/model/window.h"
 
 typedef enum SsNoticeKind {
@@ -120,7 +121,8 @@ void ss_model_finish(SsModel *model);
 bool ss_process_outside(const SsProcess *process);
 /* Whether all that the library tells was recorded in the trace. */
 bool ss_wire_recorded(const SsModel *model, guint trace);
-/* By which sources the processes of the trace are known: bits SsSource. */
+/* By which sources the front-ends of the trace are known: bits SsSource; 0: it has back-ends
+ * only. */
 guint32 ss_trace_sources(const SsModel *model, guint trace);
 /* Whether the library tells enough to know what this event would tell. */
 bool ss_event_from_outside(SsEventId id);

@@ -102,4 +102,10 @@ void ss_context_push(SsThread *thread, const SsContext *context);
 const SsContext *ss_context_pop(SsThread *thread, SsContextKind kind);
 SsContext *ss_context_find(SsThread *thread, SsContextKind kind);
 
+/* Whether a request of the front-end is answered: vhost-user's "Communication". */
+bool ss_request_answered(guint32 request, guint32 flags);
+
+/* peer.c: what a back-end tells of its channels */
+void ss_peer_event(SsModel *model, SsProcess *process, const SsEvent *event);
+
 void ss_model_tell(SsModel *model, const SsNotice *notice);

@@ -76,6 +76,7 @@ void ss_process_free(SsProcess *process)
         return;
     }
     g_queue_clear(&process->disconnects);
+    g_clear_pointer(&process->peers, g_ptr_array_unref);
     g_ptr_array_unref(process->pending);
     g_hash_table_unref(process->threads);
     ss_structures_clear(&process->structures);

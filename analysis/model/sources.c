@@ -35,13 +35,16 @@ guint32 ss_trace_sources(const SsModel *model, guint trace)
 {
     const SsTraceInfo *info = ss_model_trace(model, trace);
     guint32 sources = 0;
+    bool backends = false;
     for (guint p = 0; p < model->processes->len; p++) {
         const SsProcess *process = g_ptr_array_index(model->processes, p);
-        if (process->trace == trace) {
+        if (process->trace == trace && ss_process_is_backend(process)) {
+            backends = true;
+        } else if (process->trace == trace) {
             sources |= ss_process_outside(process) ? SS_SOURCE_WIRE : SS_SOURCE_TRACEPOINTS;
         }
     }
-    if (!sources) {
+    if (!sources && !backends) {
         /* Nobody told anything: it is as good as what could have been told. */
         sources = any_recorded(info, false) || !any_recorded(info, true) ? SS_SOURCE_TRACEPOINTS
                                                                          : SS_SOURCE_WIRE;

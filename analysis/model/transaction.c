@@ -273,6 +273,10 @@ static void wait_ended(SsModel *model, SsProcess *process, SsThread *thread, con
                               .request = request,
                               .ret = u->vhost_user_reply_read.ret });
     SsThread *waiter = waiter_of(process, thread, device, u->vhost_user_reply_read.seq);
+    SsPass *pass = device->sent ? ss_trail_find(device->sent, u->vhost_user_reply_read.seq) : NULL;
+    if (pass && pass->request == request) {
+        pass->answered_ns = event->ns;
+    }
     device->read_seq = u->vhost_user_reply_read.seq;
     thread->waiting = false; /* whatever it waited for, it reads now */
     if (!waiter) {
@@ -334,6 +338,14 @@ static void frontend_requested(SsModel *model, SsProcess *process, SsThread *thr
     if (u->vhost_user_request.ret != 0) {
         return;
     }
+    if (!device->sent) {
+        device->sent = g_new0(SsTrail, 1);
+    }
+    (void)ss_trail_add(device->sent, &(SsPass){ .seq = u->vhost_user_request.seq,
+                                                .request = request,
+                                                .flags = u->vhost_user_request.flags,
+                                                .tid = thread->tid,
+                                                .ns = event->ns });
     if (request == REQUEST_SET_MEM_TABLE || request == REQUEST_ADD_MEM_REG ||
         request == REQUEST_REM_MEM_REG) {
         model->counts.mem_tables++;

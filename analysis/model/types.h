@@ -22,6 +22,7 @@
 
 #define SS_REQUEST_SHMEM_MAP 9
 #define SS_REQUEST_SHMEM_UNMAP 10
+#define SS_REQUEST_SHARED_OBJECT_LOOKUP 8
 #define SS_MAP_WRITABLE G_GUINT64_CONSTANT(1)
 #define SS_REMOVAL_UNMAP "unmap"
 /* Of a refusal that is seen from outside. */
@@ -36,6 +37,8 @@ typedef struct SsDevice SsDevice;
 typedef struct SsMapping SsMapping;
 typedef struct SsThread SsThread;
 typedef struct SsWindows SsWindows;
+typedef struct SsTrail SsTrail;
+typedef struct SsPeer SsPeer;
 
 typedef struct SsLoss {
     gint64 begin_ns;
@@ -201,6 +204,12 @@ typedef enum SsChannelState {
     SS_CHANNEL_CLOSED
 } SsChannelState;
 
+/* Inodes of both ends of a device's channels, as the front-end knows them; 0: not known. */
+typedef struct SsSockets {
+    guint64 main_sock, main_peer;
+    guint64 backend_sock, backend_peer;
+} SsSockets;
+
 struct SsDevice {
     SsProcess *process; /* weak */
     guint64 dev, vdev;  /* 0: not known yet */
@@ -236,6 +245,10 @@ struct SsDevice {
     SsTable table;
     SsWindows *windows; /* owned; NULL until there are some */
     GTree *places;      /* owned; SsMapping by their place, weak */
+    SsTrail *sent;      /* owned; requests on the main channel; NULL until there are some */
+    SsTrail *asked;     /* owned; requests of the back-end that were read; the same */
+    SsSockets sockets;
+    SsPeer *peer; /* weak; the same connection in the back-end, NULL: not known */
 };
 
 typedef enum SsDescriptorRole {
@@ -453,7 +466,8 @@ struct SsProcess {
     gint64 birth_ns, last_ns;
     gint64 silent_from_ns, silent_until_ns; /* its last silence of more than SS_GRACE_NS */
     GPtrArray *devices;                     /* owned SsDevice */
-    GHashTable *by_dev;                     /* guint64 * -> SsDevice, weak */
+    GPtrArray *peers;            /* owned SsPeer: its connections as a back-end; NULL: none */
+    GHashTable *by_dev;          /* guint64 * -> SsDevice, weak */
     SsDevice *last_device;       /* weak; of by_dev, the one asked for last; NULL: none */
     GHashTable *by_vdev;         /* guint64 * -> SsDevice, weak */
     GHashTable *mappings;        /* guint64 * -> owned SsMapping, not finalized */

@@ -7,7 +7,6 @@
 
 #include "analysis/model/parts.h"
 
-#define REQUEST_SHARED_OBJECT_LOOKUP 8
 #define MAP_WRITABLE 1
 
 guint ss_wait_chain(const SsWait *wait, SsContext *chain)
@@ -72,7 +71,7 @@ static guint64 key_of(const SsWait *wait)
 
 bool ss_backend_request_answered(const SsDevice *device, guint32 request, guint32 flags)
 {
-    if (request == REQUEST_SHARED_OBJECT_LOOKUP) {
+    if (request == SS_REQUEST_SHARED_OBJECT_LOOKUP) {
         return true; /* it asks for something, whatever its flags say */
     }
     return (flags & SS_HEADER_NEED_REPLY) &&
@@ -348,5 +347,31 @@ void ss_windows_dispatched(SsDevice *device, const SsExchange *exchange)
         if (windows->sync[i].request == exchange->request) {
             windows->sync[i].dispatched_ns = exchange->dispatched_ns;
         }
+    }
+}
+
+void ss_windows_peer(const SsModel *model, SsDevice *device)
+{
+    const SsPeer *peer = device->peer;
+    if (!peer || !device->windows) {
+        return;
+    }
+    const SsPeerProof *proof = &peer->proof;
+    switch (ss_peer_serves(model, peer)) {
+    case SS_PEER_SERVES_MEANWHILE:
+        prove(device->windows, &(SsDisproof){ .sent_ns = proof->sent_ns,
+                                              .answered_ns = proof->answered_ns,
+                                              .frontend_request = proof->frontend_request,
+                                              .frontend_seq = proof->frontend_seq,
+                                              .backend_request = proof->backend_request,
+                                              .backend_seq = proof->backend_seq,
+                                              .told = true });
+        break;
+    case SS_PEER_SERVES_APART:
+        prove(device->windows,
+              &(SsDisproof){ .answered_ns = peer->process->last_ns, .told = true, .apart = true });
+        break;
+    default:
+        break;
     }
 }

@@ -67,7 +67,10 @@ typedef struct SsDisproof {
     gint64 sent_ns, answered_ns; /* of the front-end request; 0: there is no proof */
     guint32 frontend_request, backend_request;
     guint64 frontend_seq, backend_seq;
-    bool read; /* QEMU had read the back-end's request; else it lay in the socket */
+    bool read;  /* QEMU had read the back-end's request; else it lay in the socket */
+    bool told;  /* by the back-end itself */
+    bool apart; /* so: none of its threads that wait for replies serves the main channel; then
+                 * nothing else is set but `answered_ns` */
 } SsDisproof;
 
 /* A wait whose request was sent while something lay unread in the back-end channel. */
@@ -103,4 +106,6 @@ void ss_windows_wait_ends(SsModel *model, const SsWait *wait);
 /* A request of the back-end was read, of so many bytes with its header; all fields that it has
  * are known. */
 void ss_windows_request(SsDevice *device, const SsExchange *exchange, guint32 bytes);
+/* What a back-end that was traced too tells of its threads; NULL: it was not. */
+void ss_windows_peer(const SsModel *model, SsDevice *device);
 void ss_windows_dispatched(SsDevice *device, const SsExchange *exchange);

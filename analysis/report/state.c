@@ -9,6 +9,7 @@
 #include "analysis/report/state.h"
 
 #include "analysis/checks/check.h"
+#include "analysis/checks/peer-text.h"
 #include "analysis/checks/wait-text.h"
 #include "analysis/report/names.h"
 
@@ -212,15 +213,43 @@ static SsState *idle(const SsProcess *process, gint64 reach_ns)
                                      time));
 }
 
+/* Of a back-end: it stands in a wait of its own, or not. */
+static void find_own_wait(const SsProcess *process, SsStand *ret_stand)
+{
+    const SsPeerWait *best = NULL;
+    for (guint i = 0; i < process->peers->len; i++) {
+        const SsPeer *peer = g_ptr_array_index(process->peers, i);
+        const SsPeerWait *own = ss_peer_wait(peer);
+        if (!own || (best && (best->spoke_ns || !own->spoke_ns))) {
+            continue;
+        }
+        best = own;
+        stand_clear(ret_stand);
+        g_autofree char *waits = ss_peer_wait_text(peer, own);
+        g_autofree char *request = ss_peer_request_text(own);
+        gint64 spoke = (gint64)own->waited_ms * SS_NS_PER_MS;
+        *ret_stand =
+            (SsStand){ .ended = SS_STATE_ENDED_IN_WAIT,
+                       .text = g_strdup(waits),
+                       .inside = g_strdup_printf("while it waited for the reply to %s", request),
+                       .since_ns = own->begin_ns,
+                       .told_ns = own->spoke_ns,
+                       .due_ns = own->begin_ns + MAX(2 * spoke, SS_NS_PER_S) };
+    }
+}
+
 SsState *ss_state_of(const SsModel *model, const SsProcess *process)
 {
     gint64 reach = ss_model_reach(model, process);
     bool over = process->end == SS_END_EXITED || process->end == SS_END_SIGNAL;
-    bool recorded = ss_needs_recorded(model, NEEDS, process);
+    bool backend = ss_process_is_backend(process);
+    bool recorded = backend || ss_needs_recorded(model, NEEDS, process);
     bool lost = ss_model_lost(model, process, process->last_ns, reach);
     SsStand stand = { 0 };
     SsState *state;
-    if (recorded && !lost) {
+    if (backend && !lost) {
+        find_own_wait(process, &stand);
+    } else if (recorded && !lost) {
         find_stand(process, &stand);
     }
     if (over) {

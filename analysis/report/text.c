@@ -118,11 +118,45 @@ static void add_device_counts(const SsReport *report, GString *out, const SsDevi
     ss_text_labelled(out, LABEL, "", text);
 }
 
+/* What a back-end's end of a connection is to the rest. */
+static void add_peer(GString *out, const SsPeer *peer)
+{
+    GString *text = g_string_new(*peer->name ? peer->name : "socket without a name");
+    if (peer->device) {
+        const SsDevice *device = peer->device;
+        g_autofree char *name =
+            ss_device_text(device->id, device->chardev, device->dev, device->vdev);
+        g_string_append_printf(text, ", of device %s of %d", name, device->process->pid);
+    } else {
+        g_string_append(text, ", whose front-end is not known");
+    }
+    if (peer->closed_ns) {
+        g_string_append(text, ", closed");
+    }
+    ss_text_labelled(out, LABEL, "  channel", text->str);
+    g_string_free(text, TRUE);
+}
+
+static void add_backend(const SsReport *report, GString *out, const SsProcess *process)
+{
+    g_autofree char *text = ss_process_text("", process->name, process->pid);
+    ss_text_labelled(out, LABEL, "back-end", text);
+    g_autoptr(SsState) state = ss_state_of(report->model, process);
+    ss_text_labelled(out, LABEL, "  state", state->text);
+    for (guint i = 0; i < process->peers->len; i++) {
+        add_peer(out, g_ptr_array_index(process->peers, i));
+    }
+}
+
 static void add_processes(const SsReport *report, GString *out)
 {
     bool several = count_devices(report->model) > 1;
     for (guint p = 0; p < report->model->processes->len; p++) {
         const SsProcess *process = g_ptr_array_index(report->model->processes, p);
+        if (ss_process_is_backend(process)) {
+            add_backend(report, out, process);
+            continue;
+        }
         g_autofree char *text = ss_process_text(process->vm, process->name, process->pid);
         ss_text_labelled(out, LABEL, "vm", text);
         g_autoptr(SsState) state = ss_state_of(report->model, process);
@@ -253,7 +287,9 @@ char *ss_report_text(const SsReport *report)
     guint shown = 0;
     add_traces(report, out);
     add_processes(report, out);
-    add_counts(report, out);
+    if (!ss_model_of_backends(report->model)) {
+        add_counts(report, out); /* of front-ends */
+    }
     guint first_hazard = G_MAXUINT;
     for (guint i = 0; i < findings->len; i++) {
         const SsFinding *finding = g_ptr_array_index(findings, i);

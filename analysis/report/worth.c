@@ -23,7 +23,8 @@ const char *const ss_window_names[SS_WINDOW_N_CLASSES] = {
 
 static bool is_left_out(const SsChecks *checks, const SsCheck *check)
 {
-    return g_ptr_array_find(checks->left_out, check->id, NULL);
+    return g_ptr_array_find(checks->left_out, check->id, NULL) ||
+           g_ptr_array_find(checks->not_here, check->id, NULL);
 }
 
 guint ss_checks_count(const SsChecks *checks)
@@ -110,8 +111,40 @@ static void add_windows(const SsModel *model, GString *out)
     g_string_free(never, TRUE);
 }
 
+/* "thread vu (4312)", of all that do the one or the other. */
+static char *threads_text(const SsPeer *peer, bool serve)
+{
+    GString *text = g_string_new(NULL);
+    for (guint i = 0; i < peer->n_threads; i++) {
+        const SsPeerThread *thread = &peer->threads[i];
+        if (serve ? thread->served : thread->asked) {
+            g_autofree char *name = ss_peer_thread_text(peer, thread->tid);
+            g_string_append_printf(text, "%s%s", text->len ? ", " : "", name);
+        }
+    }
+    return g_string_free(text, FALSE);
+}
+
+static void add_apart(const SsDevice *device, GString *out)
+{
+    guint hazards = ss_hazards_withdrawn(device);
+    const SsPeer *peer = device->peer;
+    g_autofree char *name = ss_device_text(device->id, device->chardev, device->dev, device->vdev);
+    g_autofree char *serve = threads_text(peer, true);
+    g_autofree char *ask = threads_text(peer, false);
+    g_autofree char *text = g_strdup_printf(
+        "%u hazard%s of device %s: in its back-end %d the %s was seen to serve the main channel, "
+        "and the %s to send requests and wait",
+        hazards, hazards == 1 ? "" : "s", name, peer->process->pid, serve, ask);
+    ss_text_labelled(out, SS_LABEL, "withdrawn", text);
+}
+
 static void add_withdrawn(const SsReport *report, const SsDevice *device, GString *out)
 {
+    if (device->windows->disproof.apart && device->peer) {
+        add_apart(device, out);
+        return;
+    }
     const SsDisproof *proof = &device->windows->disproof;
     guint hazards = ss_hazards_withdrawn(device);
     g_autofree char *name = ss_device_text(device->id, device->chardev, device->dev, device->vdev);
@@ -122,7 +155,8 @@ static void add_withdrawn(const SsReport *report, const SsDevice *device, GStrin
         "%u hazard%s of device %s: its back-end serves both channels at once. %s #%" G_GUINT64_FORMAT
         " %s, and %s #%" G_GUINT64_FORMAT " was answered meanwhile (%s after the begin)",
         hazards, hazards == 1 ? "" : "s", name, backend, proof->backend_seq,
-        proof->read ? "waited for its reply" : "lay unread", frontend, proof->frontend_seq, at);
+        proof->read || proof->told ? "waited for its reply" : "lay unread", frontend,
+        proof->frontend_seq, at);
     ss_text_labelled(out, SS_LABEL, "withdrawn", text);
 }
 
@@ -186,6 +220,13 @@ void ss_worth_text(const SsReport *report, GString *out, bool found)
                             "--set catalogue",
                             (const char *)g_ptr_array_index(report->checks->left_out, i));
         ss_text_labelled(out, SS_LABEL, "", text);
+    }
+    if (report->checks->not_here->len) {
+        g_autofree char *text = g_strdup_printf(
+            "not looked for: what %u checks look for, which look into a front-end: none told",
+            report->checks->not_here->len);
+        ss_text_labelled(out, SS_LABEL, "", text);
+        return;
     }
     add_windows(report->model, out);
     add_devices(report, out);

@@ -7,6 +7,9 @@
 
 void ss_wire_backend_event(SsWire *wire, SsWireConn *conn, const SsEvent *event)
 {
+    /* QEMU's tracepoints have no words for it: the model takes it as it is. */
+    SsProcess *process = ss_model_apply(wire->model, event);
+    process->sources |= SS_SOURCE_WIRE;
 }
 
 void ss_wire_backend_finish(SsWire *wire, SsWireProcess *process)

@@ -155,8 +155,8 @@ static void look_for_found(void)
         char name[];
     };
     /* System calls, for nobody else need know of this descriptor. */
-    long directory = syscall(SYS_openat, AT_FDCWD, "/proc/self/fd",
-                             O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    long directory =
+        syscall(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0) {
         return;
     }

@@ -13,8 +13,9 @@ BACKEND_COLUMN, TIME_WIDTH = 48, 16
 BLOCK = re.compile(r'^DEADLOCK .*\n(?:.*\n)*?^  more .*\n', re.M)
 HEADING = re.compile(r'DEADLOCK (?P<certainty>\w+)   (?:.*?\(.* (?P<vm_pid>\d+)\)|.*? (?P<pid>\d+))'
                      r'(?: device .*| stuck for .*|   .*|$)')
-STATE = re.compile(r'  (?P<who>QEMU main loop|QEMU thread .+?|QEMU|back-end(?: of .+?)?) +'
-                   r'(?P<text>(?:waits for the reply to|would read|is the process) .*)')
+STATE = re.compile(r'  (?P<who>QEMU main loop|QEMU thread .+?|QEMU|front-end|'
+                   r'back-end(?: \d+)?(?: of .+?)?) +'
+                   r'(?P<text>(?:waits for the reply to|would read|is the process|the .*thread).*)')
 WAITS = re.compile(r'waits for the reply to (?P<request>[A-Z_]+|request \d+)(?: #(?P<seq>\d+))?'
                    r'(?P<rest>.*)')
 EXCHANGE = r'(?P<request>[A-Z_]+|request \d+) #(?P<seq>\d+)(?: of device (?P<device>.+))?'

@@ -1,0 +1,64 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "analysis/checks/backend-alone.h"
+
+#include "analysis/model/parts.h"
+
+/* The front-end's own side tells of what it waits for, and that it lasts. */
+static bool told_by_frontend(const SsPeer *peer)
+{
+    if (!peer->device) {
+        return false;
+    }
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, peer->device->process->threads);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const SsThread *thread = value;
+        if (thread->waiting && thread->wait.spoke_ns) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The last request of the front-end that the thread received and did not answer. */
+static const SsPass *owed_by(SsPeer *peer, gint32 tid)
+{
+    const SsPass *pass, *owed = NULL;
+    for (guint i = 0; (pass = ss_trail_at(&peer->main, i)); i++) {
+        if (pass->tid == tid && ss_pass_open(pass)) {
+            owed = pass;
+        }
+    }
+    return owed;
+}
+
+/* It sent something after the wait had lasted: its loop does not stand in a wait. */
+static bool went_on(SsPeer *peer, const SsPeerWait *own)
+{
+    const SsPass *pass;
+    for (guint i = 0; (pass = ss_trail_at(&peer->main, i)); i++) {
+        if (pass->ns > own->first_spoke_ns) {
+            return true;
+        }
+    }
+    return false;
+}
+
+SsAlone ss_alone_judge(SsPeer *peer)
+{
+    SsAlone alone = { .own = ss_peer_wait(peer) };
+    const SsPeerWait *own = alone.own;
+    if (!own || !own->spoke_ns || peer->blind || told_by_frontend(peer)) {
+        return (SsAlone){ .kind = SS_ALONE_NOTHING };
+    }
+    alone.owed = owed_by(peer, own->tid);
+    bool unread = own->unread && ss_request_answered(own->peek_request, own->peek_flags) &&
+                  ss_peer_server(peer) == own->tid;
+    alone.kind = alone.owed || unread ? SS_ALONE_CYCLE
+                 : went_on(peer, own) ? SS_ALONE_PASSED
+                                      : SS_ALONE_NO_REASON;
+    return alone;
+}
