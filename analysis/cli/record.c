@@ -5,14 +5,18 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "command.h"
+#include "forks.h"
 #include "keeper.h"
+#include "preload.h"
+#include "record-options.h"
 #include "run-file.h"
 #include "session.h"
-#include "ss-catalogue.h"
 #include "verbs.h"
 #include "watch.h"
 
@@ -22,178 +26,34 @@
 #define SCAN_INTERVAL_MS 250
 /* What COMMAND starts is recorded from when it is found: the sooner the better. */
 #define FOLLOW_INTERVAL_MS 20
+/* A daemon is made by one that ends at once: until it is there, it is looked for all the time. */
+#define DAEMON_INTERVAL_MS 1
 /* A command that was told to end and does not: a hung QEMU never does. */
 #define END_GRACE_NS (10 * G_GINT64_CONSTANT(1000000000))
 
 typedef struct Recording {
-    char *directory; /* owned */
-    char *session;   /* owned */
-    SsEventSet set;
-    gboolean excluded[SS_N_CLASSES];
-    GArray *pids;        /* pid_t to record; empty: every process, or COMMAND; owned */
-    gint64 duration_ns;  /* 0: until told to end */
-    guint64 buffer_size; /* bytes; 0: what fits the machine */
+    const SsRecordOptions *options; /* weak */
     SsCommand command;
-    gboolean has_command;
     SsWatch *watch;   /* owned */
     SsKeeper *keeper; /* owned */
     int signal_fd;    /* owned */
     sigset_t old_mask;
-    int ended_by; /* the signal that ended the recording, 0 */
+    gboolean daemon; /* the command becomes one, which is recorded until it ends */
+    SsForks forks;   /* by which it does */
+    int ended_by;    /* the signal that ended the recording, 0 */
 } Recording;
 
 static void recording_clear(Recording *recording)
 {
     g_clear_pointer(&recording->keeper, ss_keeper_free);
     g_clear_pointer(&recording->watch, ss_watch_free);
-    g_clear_pointer(&recording->pids, g_array_unref);
-    g_free(recording->directory);
-    g_free(recording->session);
+    g_clear_pointer(&recording->command.preload, g_free);
+    ss_forks_clear(&recording->forks);
     if (recording->signal_fd >= 0) {
         (void)close(recording->signal_fd);
     }
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Recording, recording_clear)
-
-static gboolean exclude_class(Recording *recording, const char *name, GError **error)
-{
-    g_autoptr(GString) known = g_string_new(NULL);
-
-    for (guint i = 0; i < SS_N_CLASSES; i++) {
-        if (g_str_equal(ss_catalogue_classes[i], name)) {
-            recording->excluded[i] = TRUE;
-            return TRUE;
-        }
-        g_string_append_printf(known, "%s%s", i ? ", " : "", ss_catalogue_classes[i]);
-    }
-    g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                "There is no event class \"%s\"; the classes are %s", name, known->str);
-    return FALSE;
-}
-
-static gboolean add_pid(Recording *recording, const char *text, GError **error)
-{
-    guint64 number = 0;
-    pid_t pid;
-
-    if (!g_ascii_string_to_unsigned(text, 10, 1, G_MAXINT, &number, error)) {
-        g_prefix_error(error, "--pid: ");
-        return FALSE;
-    }
-    pid = (pid_t)number;
-    if (recording->has_command) {
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "--pid is for a recording without a COMMAND");
-        return FALSE;
-    }
-    if (kill(pid, 0) < 0 && errno == ESRCH) {
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "--pid: there is no process %d", (int)pid);
-        return FALSE;
-    }
-    g_array_append_val(recording->pids, pid);
-    return TRUE;
-}
-
-static const char description[] =
-    "Records the events of the running QEMUs until it is told to end (SIGINT, SIGTERM) or,\n"
-    "with COMMAND, those of COMMAND and what it starts until COMMAND ends; it passes on\n"
-    "COMMAND's exit status (128 + N for signal N). Signals that it gets go to COMMAND. The trace\n"
-    "is in DIR, which is new or empty; shmemscope-run.json there tells how the processes ended.\n"
-    "Should the recorder be killed, its session is closed and the trace is whole up to there;\n"
-    "should its keeper be killed as well, what was told until 200 ms before is there, and\n"
-    "`lttng destroy SESSION` ends the session.\n\n"
-    "Exit status: that of COMMAND; 0 without one; 2 usage; 3 the recording failed; 126 and 127\n"
-    "COMMAND cannot be started.";
-
-/* Reads the command line; the command's argv stays in argv. */
-static gboolean parse(Recording *recording, int argc, char **argv, GError **error)
-{
-    g_autofree char *output = NULL;
-    g_autofree char *session = NULL;
-    g_autofree char *set = NULL;
-    g_auto(GStrv) classes = NULL;
-    g_auto(GStrv) pids = NULL;
-    double duration = 0;
-    int buffer_kib = 0;
-    const GOptionEntry entries[] = {
-        { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "Where the trace goes", "DIR" },
-        { "session", 0, 0, G_OPTION_ARG_STRING, &session, "Name of the LTTng session", "NAME" },
-        { "set", 0, 0, G_OPTION_ARG_STRING, &set,
-          "default: what the analysis reads; catalogue: what it does not read as well; all: "
-          "QEMU's own events of the same parts, too",
-          "default|catalogue|all" },
-        { "exclude-class", 0, 0, G_OPTION_ARG_STRING_ARRAY, &classes,
-          "Leave out a class of events (may be repeated)", "CLASS" },
-        { "pid", 0, 0, G_OPTION_ARG_STRING_ARRAY, &pids,
-          "Record this process and what it starts, instead of every one (may be repeated)", "PID" },
-        { "duration", 0, 0, G_OPTION_ARG_DOUBLE, &duration, "End after so many seconds",
-          "SECONDS" },
-        { "buffer-size", 0, 0, G_OPTION_ARG_INT, &buffer_kib,
-          "Buffer of each CPU and user, in KiB (default: up to 4096)", "KIB" },
-        { 0 },
-    };
-    g_autoptr(GOptionContext) context = g_option_context_new("[--] [COMMAND...]");
-    int rest;
-
-    g_set_prgname("shmemscope record");
-    g_option_context_set_strict_posix(context, TRUE);
-    g_option_context_set_summary(context, "Record what QEMU does with its shared memory.");
-    g_option_context_set_description(context, description);
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, error)) {
-        return FALSE;
-    }
-    rest = argc > 1 && g_str_equal(argv[1], "--") ? 2 : 1;
-    recording->has_command = rest < argc;
-    recording->command.argv = argv + rest;
-    if (!output || !*output) {
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "--output DIR is needed: where the trace goes");
-        return FALSE;
-    }
-    if (set && g_str_equal(set, "all")) {
-        recording->set = SS_EVENT_SET_ALL;
-    } else if (set && g_str_equal(set, "catalogue")) {
-        recording->set = SS_EVENT_SET_CATALOGUE;
-    } else if (set && !g_str_equal(set, "default")) {
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "--set is default, catalogue or all, not \"%s\"", set);
-        return FALSE;
-    }
-    if (duration < 0 || duration > 1e9 || (duration > 0 && recording->has_command)) {
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    recording->has_command ? "--duration is for a recording without a COMMAND"
-                                           : "--duration is a number of seconds");
-        return FALSE;
-    }
-    if (buffer_kib < 0 || buffer_kib > 1024 * 1024) {
-        g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                    "--buffer-size is a number of KiB up to a million");
-        return FALSE;
-    }
-    for (char **name = classes; name && *name; name++) {
-        if (!exclude_class(recording, *name, error)) {
-            return FALSE;
-        }
-    }
-    if (recording->set == SS_EVENT_SET_DEFAULT) {
-        recording->excluded[SS_CLASS_DETAIL] = TRUE;
-    }
-    recording->duration_ns = (gint64)(duration * 1e9);
-    recording->pids = g_array_new(FALSE, FALSE, sizeof(pid_t));
-    for (char **pid = pids; pid && *pid; pid++) {
-        if (!add_pid(recording, *pid, error)) {
-            return FALSE;
-        }
-    }
-    recording->buffer_size = (guint64)buffer_kib * 1024;
-    recording->directory = g_canonicalize_filename(output, NULL);
-    recording->session = session ? g_steal_pointer(&session)
-                                 : g_strdup_printf("shmemscope-%d-%" G_GINT64_FORMAT, (int)getpid(),
-                                                   g_get_real_time() / 1000);
-    return TRUE;
-}
 
 /* The directory exists and is empty afterwards. */
 static gboolean make_directory(const char *path, GError **error)
@@ -243,7 +103,7 @@ static gboolean include_fresh(Recording *recording, GError **error)
     gboolean done = TRUE;
 
     for (guint i = 0; i < recording->watch->fresh->len && done; i++) {
-        done = ss_session_include(recording->session,
+        done = ss_session_include(recording->options->session,
                                   g_array_index(recording->watch->fresh, pid_t, i), error);
     }
     g_array_set_size(recording->watch->fresh, 0);
@@ -253,27 +113,47 @@ static gboolean include_fresh(Recording *recording, GError **error)
 static gboolean choose_processes(Recording *recording, gboolean everything, GError **error)
 {
     recording->watch = ss_watch_new(everything);
-    for (guint i = 0; i < recording->pids->len; i++) {
-        ss_watch_follow(recording->watch, g_array_index(recording->pids, pid_t, i));
+    for (guint i = 0; i < recording->options->pids->len; i++) {
+        ss_watch_follow(recording->watch, g_array_index(recording->options->pids, pid_t, i));
     }
     return include_fresh(recording, error);
+}
+
+/* What the command needs to be recorded, or why it cannot be: before anything is begun. */
+static gboolean prepare_command(Recording *recording, GError **error)
+{
+    g_autoptr(GError) local = NULL;
+
+    if (recording->command.argv) {
+        recording->command.preload =
+            ss_preload_value(recording->command.argv, recording->options->wire, &local);
+        recording->daemon =
+            ss_preload_daemonizes(recording->command.argv) && prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
+    }
+    if (local) {
+        g_propagate_error(error, g_steal_pointer(&local));
+        return FALSE;
+    }
+    return TRUE;
 }
 
 static gboolean begin(Recording *recording, GError **error)
 {
     const SsSessionConfig config = {
-        .name = recording->session,
-        .directory = recording->directory,
-        .set = recording->set,
-        .excluded = recording->excluded,
-        .everything = recording->pids->len == 0 && !recording->has_command,
-        .buffer_size = recording->buffer_size,
+        .name = recording->options->session,
+        .directory = recording->options->directory,
+        .set = recording->options->set,
+        .excluded = recording->options->excluded,
+        .everything = recording->options->pids->len == 0 && !recording->command.argv,
+        .buffer_size = recording->options->buffer_size,
     };
 
-    if (!make_directory(recording->directory, error) || !catch_signals(recording, error)) {
+    if (!prepare_command(recording, error) ||
+        !make_directory(recording->options->directory, error) || !catch_signals(recording, error)) {
         return FALSE;
     }
-    recording->keeper = ss_keeper_start(recording->session, recording->directory, error);
+    recording->keeper =
+        ss_keeper_start(recording->options->session, recording->options->directory, error);
     if (!recording->keeper || !ss_session_ensure_daemon(error)) {
         return FALSE;
     }
@@ -283,12 +163,12 @@ static gboolean begin(Recording *recording, GError **error)
     }
     ss_keeper_session_exists(recording->keeper);
     if (!choose_processes(recording, config.everything, error) ||
-        !ss_session_start(recording->session, error)) {
-        (void)ss_session_close(recording->session, NULL, NULL);
+        !ss_session_start(recording->options->session, error)) {
+        (void)ss_session_close(recording->options->session, NULL, NULL);
         return FALSE;
     }
-    g_printerr("shmemscope record: recording into \"%s\" (session %s)\n", recording->directory,
-               recording->session);
+    g_printerr("shmemscope record: recording into \"%s\" (session %s)\n",
+               recording->options->directory, recording->options->session);
     return TRUE;
 }
 
@@ -297,8 +177,8 @@ static void write_run_file(const Recording *recording, const SsSessionResult *re
 {
     g_autoptr(GError) error = NULL;
 
-    if (!ss_run_file_write(recording->directory, recording->session,
-                           recording->has_command ? &recording->command : NULL, recording->watch,
+    if (!ss_run_file_write(recording->options->directory, recording->options->session,
+                           recording->command.argv ? &recording->command : NULL, recording->watch,
                            result, &error)) {
         g_printerr("shmemscope record: Cannot write the run file: %s\n", error->message);
     }
@@ -312,7 +192,8 @@ static gboolean take_signal(Recording *recording, gint64 *deadline_ns)
     if (read(recording->signal_fd, &info, sizeof(info)) != sizeof(info)) {
         return TRUE;
     }
-    if (recording->ended_by != 0 || !recording->has_command) {
+    /* A daemon that is left alone by the one that made it is not ours to end. */
+    if (recording->ended_by != 0 || !recording->command.argv || recording->command.ended_ns) {
         recording->ended_by = (int)info.ssi_signo;
         return FALSE;
     }
@@ -325,19 +206,73 @@ static gboolean take_signal(Recording *recording, gint64 *deadline_ns)
     return TRUE;
 }
 
+/* A process of a command that becomes a daemon; it runs on when the session knows it. */
+static void on_born(pid_t pid, void *data)
+{
+    Recording *recording = data;
+    g_autoptr(GError) error = NULL;
+
+    ss_watch_follow(recording->watch, pid);
+    if (!include_fresh(recording, &error)) {
+        g_printerr("shmemscope record: %s\n", error->message);
+    }
+}
+
+/*
+ * Processes without a living parent come to this one: so what a daemon's maker leaves is found,
+ * and those that ended have to be taken.
+ */
+static void adopt(const Recording *recording)
+{
+    const GArray *processes = recording->watch->processes;
+
+    if (!recording->daemon) {
+        return;
+    }
+    for (guint i = 0; i < processes->len; i++) {
+        const SsWatchedProcess *process = &g_array_index(processes, SsWatchedProcess, i);
+
+        if (process->ended_ns && process->pid != recording->command.pid) {
+            (void)waitpid(process->pid, NULL, WNOHANG);
+        }
+    }
+    ss_watch_follow_children(recording->watch, getpid());
+}
+
+/* The command has ended, and the daemon that it has become, if it has become one. */
+static gboolean has_ended(Recording *recording)
+{
+    if (!ss_command_reap(&recording->command)) {
+        return FALSE;
+    }
+    return !recording->daemon || ss_command_exit_status(&recording->command) != 0 ||
+           !ss_watch_lives(recording->watch);
+}
+
+static int interval(const Recording *recording)
+{
+    if (!recording->watch->followed) {
+        return SCAN_INTERVAL_MS;
+    }
+    return recording->daemon && !recording->command.ended_ns ? DAEMON_INTERVAL_MS
+                                                             : FOLLOW_INTERVAL_MS;
+}
+
 static void run(Recording *recording)
 {
     gint64 started_ns = ss_watch_now_ns();
     g_autoptr(GError) error = NULL;
-    int interval_ms = recording->watch->followed ? FOLLOW_INTERVAL_MS : SCAN_INTERVAL_MS;
-    gint64 deadline_ns = recording->duration_ns ? started_ns + recording->duration_ns : 0;
+    gint64 deadline_ns =
+        recording->options->duration_ns ? started_ns + recording->options->duration_ns : 0;
 
-    while (!ss_command_reap(&recording->command)) {
+    while (!has_ended(recording)) {
         struct pollfd pollers[] = {
             { .fd = recording->signal_fd, .events = POLLIN },
-            { .fd = recording->has_command ? recording->command.pidfd : -1, .events = POLLIN },
+            { .fd = recording->command.argv ? recording->command.pidfd : -1, .events = POLLIN },
         };
 
+        ss_forks_look(&recording->forks, on_born, recording);
+        adopt(recording);
         ss_watch_scan(recording->watch);
         ss_watch_check(recording->watch);
         if (!include_fresh(recording, &error)) {
@@ -349,14 +284,14 @@ static void run(Recording *recording)
             write_run_file(recording, NULL);
         }
         if (deadline_ns && ss_watch_now_ns() >= deadline_ns) {
-            if (recording->has_command) {
+            if (recording->command.argv) {
                 g_printerr("shmemscope record: process %d was told to end and runs on; the "
                            "recording ends without it\n",
                            (int)recording->command.pid);
             }
             return;
         }
-        if (poll(pollers, G_N_ELEMENTS(pollers), interval_ms) > 0 &&
+        if (poll(pollers, G_N_ELEMENTS(pollers), interval(recording)) > 0 &&
             (pollers[0].revents & POLLIN) && !take_signal(recording, &deadline_ns)) {
             return;
         }
@@ -376,7 +311,7 @@ static gboolean finish(Recording *recording, GError **error)
     gboolean closed;
 
     ss_watch_check(recording->watch);
-    closed = ss_session_close(recording->session, &result, error);
+    closed = ss_session_close(recording->options->session, &result, error);
     /* What ended while the trace was being written ended before the recording did. */
     ss_watch_check(recording->watch);
     write_run_file(recording, closed ? &result : NULL);
@@ -388,8 +323,8 @@ static gboolean finish(Recording *recording, GError **error)
                    "buffers and are lost; findings that rest on them will be \"unknown\"\n",
                    result.discarded);
     }
-    if (has_trace(recording->directory)) {
-        g_printerr("shmemscope record: the trace is in \"%s\"\n", recording->directory);
+    if (has_trace(recording->options->directory)) {
+        g_printerr("shmemscope record: the trace is in \"%s\"\n", recording->options->directory);
     } else {
         g_printerr("shmemscope record: nothing was recorded: no process that LTTng traces was "
                    "there\n");
@@ -402,7 +337,7 @@ static int start_command(Recording *recording)
     g_autoptr(GError) error = NULL;
     int reason;
 
-    if (!recording->has_command) {
+    if (!recording->command.argv) {
         return 0;
     }
     reason = ss_command_fork(&recording->command, &recording->old_mask);
@@ -410,8 +345,13 @@ static int start_command(Recording *recording)
         ss_watch_follow(recording->watch, recording->command.pid);
         if (!include_fresh(recording, &error)) {
             g_printerr("shmemscope record: %s\n", error->message);
-            (void)ss_session_close(recording->session, NULL, NULL);
+            (void)ss_session_close(recording->options->session, NULL, NULL);
             return EXIT_CANNOT_RECORD;
+        }
+        if (recording->daemon && !ss_forks_begin(&recording->forks, recording->command.pid)) {
+            g_printerr("shmemscope record: the command's forks cannot be held (%s): the first "
+                       "events of the daemon may be missing\n",
+                       g_strerror(errno));
         }
         reason = ss_command_release(&recording->command);
     }
@@ -420,20 +360,22 @@ static int start_command(Recording *recording)
     }
     g_printerr("shmemscope record: Cannot start the command: command=\"%s\": %s\n",
                recording->command.argv[0], g_strerror(reason));
-    (void)ss_session_close(recording->session, NULL, NULL);
+    (void)ss_session_close(recording->options->session, NULL, NULL);
     return reason == ENOENT ? 127 : 126;
 }
 
 int ss_verb_record(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
-    g_auto(Recording) recording = { .signal_fd = -1, .command = { .pidfd = -1 } };
+    g_auto(SsRecordOptions) options = { 0 };
+    g_auto(Recording) recording = { .options = &options, .signal_fd = -1 };
     int status;
 
-    if (!parse(&recording, argc, argv, &error)) {
+    if (!ss_record_options_parse(&options, argc, argv, &error)) {
         g_printerr("shmemscope record: %s (--help tells the options)\n", error->message);
         return EXIT_USAGE;
     }
+    recording.command = (SsCommand){ .argv = options.command, .pidfd = -1 };
     if (!begin(&recording, &error)) {
         g_printerr("shmemscope record: %s\n", error->message);
         return EXIT_CANNOT_RECORD;
@@ -447,7 +389,7 @@ int ss_verb_record(int argc, char **argv)
         g_printerr("shmemscope record: %s\n", error->message);
         return EXIT_CANNOT_RECORD;
     }
-    if (!recording.has_command) {
+    if (!recording.command.argv) {
         return 0;
     }
     return ss_command_reap(&recording.command) ? ss_command_exit_status(&recording.command)

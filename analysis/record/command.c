@@ -28,6 +28,9 @@ G_NORETURN static void execute(const SsCommand *command, const void *mask, int g
         _exit(126);
     }
     (void)setenv("LTTNG_UST_REGISTER_TIMEOUT", REGISTER_TIMEOUT, 0 /* the user's own stays */);
+    if (command->preload) {
+        (void)setenv("LD_PRELOAD", command->preload, 1);
+    }
     (void)sigprocmask(SIG_SETMASK, mask, NULL);
     (void)execvp(command->argv[0], command->argv);
     reason = errno;
@@ -99,10 +102,15 @@ int ss_command_release(SsCommand *command)
 
 gboolean ss_command_reap(SsCommand *command)
 {
+    siginfo_t end = { 0 };
+
     if (command->pid == 0 || command->ended_ns != 0) {
         return command->ended_ns != 0;
     }
-    if (waitpid(command->pid, &command->status, WNOHANG) != command->pid) {
+    /* Whoever traces a process is told that it stands as well; that is for another to know. */
+    if (waitid(P_PID, (id_t)command->pid, &end, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+        end.si_pid == 0 || end.si_code == CLD_TRAPPED || end.si_code == CLD_STOPPED ||
+        waitpid(command->pid, &command->status, 0) != command->pid) {
         return FALSE;
     }
     command->ended_ns = ss_watch_now_ns();

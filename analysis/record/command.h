@@ -7,6 +7,7 @@
 
 typedef struct SsCommand {
     char **argv;       /* weak */
+    char *preload;     /* what LD_PRELOAD is to be; NULL: as it is; owned by who starts it */
     pid_t pid;         /* 0 before it is started */
     int pidfd;         /* readable when it has ended; -1 before it is started */
     gint64 started_ns; /* Unix time */

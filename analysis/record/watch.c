@@ -107,12 +107,27 @@ static void begin_to_watch(SsWatch *watch, pid_t pid, char *name)
     watch->changed = TRUE;
 }
 
+/* Ended, and its parent has not asked for its status yet. */
+static gboolean is_zombie(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/stat", (int)pid);
+    g_autofree char *text = NULL;
+    const char *rest;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL)) {
+        return FALSE;
+    }
+    /* A name may hold a parenthesis; what follows it does not. */
+    rest = strrchr(text, ')');
+    return rest && g_str_has_prefix(rest, ") Z");
+}
+
 /* TRUE when the pid needs no further look. */
 static gboolean look_at(SsWatch *watch, pid_t pid)
 {
     g_autofree char *name = process_name(pid);
 
-    if (!name) {
+    if (!name || is_zombie(pid)) {
         return FALSE;
     }
     /* Another user's memory map cannot be read; a QEMU is known by its name as well. */
@@ -158,7 +173,7 @@ void ss_watch_follow(SsWatch *watch, pid_t pid)
 }
 
 /* The children of each thread of a process. */
-static void follow_children(SsWatch *watch, pid_t pid)
+void ss_watch_follow_children(SsWatch *watch, pid_t pid)
 {
     g_autofree char *tasks = g_strdup_printf("/proc/%d/task", (int)pid);
     g_autoptr(GDir) directory = g_dir_open(tasks, 0, NULL);
@@ -192,7 +207,7 @@ static void scan_followed(SsWatch *watch)
             g_hash_table_remove(watch->followed, link->data);
             continue;
         }
-        follow_children(watch, pid);
+        ss_watch_follow_children(watch, pid);
         if (!is_watched(watch, pid)) {
             (void)look_at(watch, pid);
         }
@@ -273,4 +288,14 @@ void ss_watch_check(SsWatch *watch)
             refresh_limit(watch, process);
         }
     }
+}
+
+gboolean ss_watch_lives(const SsWatch *watch)
+{
+    for (guint i = 0; i < watch->processes->len; i++) {
+        if (g_array_index(watch->processes, SsWatchedProcess, i).pidfd >= 0) {
+            return TRUE;
+        }
+    }
+    return FALSE;
 }

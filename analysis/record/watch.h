@@ -43,5 +43,11 @@ void ss_watch_follow(SsWatch *watch, pid_t pid);
  */
 void ss_watch_scan(SsWatch *watch);
 
+/* Follows the children that a process has now, whether or not it is followed itself. */
+void ss_watch_follow_children(SsWatch *watch, pid_t pid);
+
+/* TRUE while one of the watched processes lives, as far as the last check has seen. */
+gboolean ss_watch_lives(const SsWatch *watch);
+
 /* Notes which of the watched processes have ended, or bear another name by now. */
 void ss_watch_check(SsWatch *watch);
