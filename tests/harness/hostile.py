@@ -25,7 +25,8 @@ class HostileRun(Run):
         sock = f"{self.directory}/vu0.sock"
         self.backend = parts.HostileBackend(self.programs, sock, self.options,
                                             self.path("backend.jsonl"),
-                                            self.path("backend.log"), self.path("commands"))
+                                            self.path("backend.log"), self.path("commands"),
+                                            self.wire.get("backend", ""))
         wait_until(lambda: os.path.exists(sock), START_TIMEOUT_S, "the back-end's socket",
                    [self.backend])
         self.witness["backend_pid"] = self.backend.pid

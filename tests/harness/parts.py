@@ -21,6 +21,7 @@ class Programs:
         self.backend = f"{build}/tests/backend/shmemscope-backend"
         self.hostile = f"{build}/tests/backend/shmemscope-hostile"
         self.driver = f"{build}/tests/driver/shmemscope-drive"
+        self.wire = f"{build}/plugin/wire/libshmemscope-wire.so"
         for program in (self.tool, self.backend, self.driver):
             if not os.access(program, os.X_OK):
                 raise HarnessError(f"Cannot run: path=\"{program}\": not an executable "
@@ -30,11 +31,13 @@ class Programs:
 class Backend(Child):
     """The test back-end: it signals on stdout, is stepped on stdin, and logs what it did."""
 
-    def __init__(self, programs, sock, scenario, log, stderr, commands):
+    def __init__(self, programs, sock, scenario, log, stderr, commands, preload=""):
+        """PRELOAD is a library that is loaded into it, and is told of when the recording begins."""
         self.jsonl = log
+        env = dict(Recording.environment(), LD_PRELOAD=preload) if preload else None
         super().__init__("back-end", [*self.command(programs, scenario), "--socket", sock,
                                       "--log", log],
-                         stderr, pipes=True, commands=commands)
+                         stderr, pipes=True, env=env, commands=commands)
 
     @staticmethod
     def command(programs, scenario):

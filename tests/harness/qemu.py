@@ -71,13 +71,16 @@ def command_line(prefix, directory, name, reconnect_ms=0, hotplug=False, devices
     ]
 
 
-def start_held(command, log, commands, wrapper=()):
+def start_held(command, log, commands, wrapper=(), preload=""):
     """Starts a shell that tells its pid and becomes QEMU when a line "go" is written to it.
 
     A recording of that pid can begin between the two, and sees QEMU from its birth. WRAPPER
-    is put before the shell, and need not leave it its own pid. Returns (child, pid).
+    is put before the shell, and need not leave it its own pid; PRELOAD is a library that is
+    loaded into QEMU, and not into the shell. Returns (child, pid).
     """
     quoted = shlex.quote(log)
+    if preload:
+        command = ["env", f"LD_PRELOAD={preload}", *command]
     starter = Child("QEMU", [*wrapper, "sh", "-c",
                              f"echo $$; read go; exec {shlex.join(command)}"
                              f" </dev/null >>{quoted} 2>&1"],

@@ -33,9 +33,10 @@ class Run:
     """
 
     def __init__(self, programs, prefix, scenario, out, record=True, record_options=(),
-                 wrapper=(), qemu_options=None):
+                 wrapper=(), qemu_options=None, wire=()):
         """SCENARIO is the path of a scenario file; WRAPPER is put before QEMU's command, and
-        QEMU_OPTIONS go to qemu.command_line().
+        QEMU_OPTIONS go to qemu.command_line(). WIRE tells into which sides the wire library is
+        loaded, "qemu" and "backend"; the latter is recorded, too.
 
         The recording attaches to QEMU's pid, before QEMU begins: so it has that process from
         its birth and no other, and can end before QEMU does.
@@ -49,6 +50,7 @@ class Run:
         self.record = record
         self.wrapper = list(wrapper)
         self.qemu_options = dict(qemu_options or {})
+        self.wire = {side: programs.wire for side in wire}
         unique = f"{os.getpid()}-{time.monotonic_ns()}"
         self.session = f"shmemscope-run-{self.name}-{unique}"
         self.vm = f"{self.name}-{unique}"
@@ -138,7 +140,7 @@ class Run:
         sock = f"{self.directory}/vu0.sock"
         self.backend = parts.Backend(self.programs, sock, self.scenario,
                                      self.path("backend.jsonl"), self.path("backend.log"),
-                                     self.path("commands"))
+                                     self.path("commands"), self.wire.get("backend", ""))
         # It gets this name only once the back-end listens.
         wait_until(lambda: os.path.exists(sock), START_TIMEOUT_S, "the back-end's socket",
                    [self.backend])
@@ -147,7 +149,7 @@ class Run:
     def start_qemu(self):
         command = qemu.command_line(self.prefix, self.directory, self.vm, **self.qemu_options)
         self.starter, pid = qemu.start_held(command, self.qemu_log, self.path("commands"),
-                                            self.wrapper)
+                                            self.wrapper, self.wire.get("qemu", ""))
         if self.record:
             self.start_recording(pid)
         self.starter.write_line("go")
@@ -165,10 +167,12 @@ class Run:
     def start_recording(self, pid):
         """Attaches a recording to the process and waits until it records.
 
-        A session daemon serves every traced process there is: it keeps to this one.
+        A session daemon serves every traced process there is: it keeps to this one, and to a
+        back-end that has the wire library.
         """
-        self.recording = parts.Recording(self.programs, self.trace,
-                                         [*self.record_options, "--pid", str(pid)])
+        pids = [pid, *([self.backend.pid] if "backend" in self.wire else [])]
+        self.recording = parts.Recording(self.programs, self.trace, [
+            *self.record_options, *(word for one in pids for word in ("--pid", str(one)))])
         child = self.recording.attach(self.path("record.log"), self.path("commands"))
         wait_until(self.recording.started, START_TIMEOUT_S, "the recording to start", [child])
 
