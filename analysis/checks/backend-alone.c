@@ -5,6 +5,8 @@
 
 #include "analysis/model/parts.h"
 
+#define MESSAGE_HEADER_BYTES 12
+
 /* The front-end's own side tells of what it waits for, and that it lasts. */
 static bool told_by_frontend(const SsPeer *peer)
 {
@@ -55,10 +57,12 @@ SsAlone ss_alone_judge(SsPeer *peer)
         return (SsAlone){ .kind = SS_ALONE_NOTHING };
     }
     alone.owed = owed_by(peer, own->tid);
-    bool unread = own->unread && ss_request_answered(own->peek_request, own->peek_flags) &&
-                  ss_peer_server(peer) == own->tid;
-    alone.kind = alone.owed || unread ? SS_ALONE_CYCLE
-                 : went_on(peer, own) ? SS_ALONE_PASSED
-                                      : SS_ALONE_NO_REASON;
+    alone.behind = own->unread > MESSAGE_HEADER_BYTES + own->peek_size;
+    bool unread = own->unread && ss_peer_server(peer) == own->tid;
+    bool answered = ss_request_answered(own->peek_request, own->peek_flags);
+    alone.behind &= !answered;
+    alone.kind = alone.owed || (unread && (answered || alone.behind)) ? SS_ALONE_CYCLE
+                 : went_on(peer, own)                                 ? SS_ALONE_PASSED
+                                                                      : SS_ALONE_NO_REASON;
     return alone;
 }

@@ -18,6 +18,7 @@ typedef struct SsAlone {
     SsAloneKind kind;
     const SsPeerWait *own;
     const SsPass *owed; /* of CYCLE: received and not answered; NULL: it lies unread */
+    bool behind;        /* so, behind one that is not answered: which it is, is not known */
 } SsAlone;
 
 SsAlone ss_alone_judge(SsPeer *peer);

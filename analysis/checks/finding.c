@@ -234,6 +234,21 @@ typedef struct Told {
     const SsDevice *device; /* weak */
 } Told;
 
+/* An event is told after what it tells of. What the back-end has already received had been sent. */
+static gint64 sent_ns(const SsDevice *device, const SsStep *step)
+{
+    const SsPass *pass = NULL;
+    gint64 received_ns = 0;
+    if (device->peer && step->kind == SS_STEP_REPLY) {
+        pass = ss_trail_find(&device->peer->backend, step->seq);
+        received_ns = pass ? pass->answered_ns : 0;
+    } else if (device->peer && step->kind == SS_STEP_FRONTEND_REQUEST) {
+        pass = ss_trail_find(&device->peer->main, step->seq);
+        received_ns = pass ? pass->ns : 0;
+    }
+    return received_ns ? MIN(received_ns, step->ns) : step->ns;
+}
+
 static void choose(GArray *chosen, const SsDevice *device, gint64 from_ns, gint64 to_ns,
                    guint64 kinds)
 {
@@ -243,6 +258,7 @@ static void choose(GArray *chosen, const SsDevice *device, gint64 from_ns, gint6
         const SsStep *step = &device->journal[i % SS_JOURNAL_STEPS];
         if (step->ns >= from_ns && step->ns <= to_ns && (kinds & SS_STEP_BIT(step->kind))) {
             Told told = { .step = *step, .device = device };
+            told.step.ns = sent_ns(device, step);
             g_array_append_val(chosen, told);
         }
     }

@@ -351,8 +351,11 @@ static void judge_alone(SsChecks *checks, const SsCheck *check, SsPeer *peer, gi
     if (alone.kind != SS_ALONE_CYCLE) {
         return;
     }
-    g_autofree char *asked =
+    g_autofree char *first =
         ss_frontend_request_text(alone.owed ? alone.owed->request : own->peek_request);
+    g_autofree char *asked = alone.behind && !alone.owed
+                                 ? g_strdup_printf("a request behind %s", first)
+                                 : g_strdup(first);
     g_autofree char *place = g_strdup_printf("peer|%" G_GUINT64_FORMAT, peer->conn);
     gint64 from_ns =
         MIN(own->begin_seen ? own->begin_ns : own->spoke_ns, own->spoke_ns) - SS_STEP_NS;

@@ -203,6 +203,11 @@ static void name_thread(Decoder *decoder, const SsEventLayout *layout, const bt_
                         SsEvent *ours)
 {
     NamedThread *named = &decoder->named[(guint32)ours->tid % NAMED_THREADS];
+    if (layout->info->event_class == SS_CLASS_WIRE) {
+        /* It may not come as far as to where names are kept. */
+        ours->procname = ss_event_layout_procname(layout, event);
+        return;
+    }
     if (named->tid != ours->tid || named->pid != ours->pid || named->trace != ours->trace ||
         !ours->tid) {
         *named = (NamedThread){ .trace = ours->trace, .pid = ours->pid, .tid = ours->tid };

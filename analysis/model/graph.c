@@ -296,14 +296,13 @@ GArray *ss_wait_graph_cycle(const GArray *edges, const SsWait *wait)
     return NULL;
 }
 
-/* What the back-end's thread is told to have before it when it waits: the request itself lies
- * in the main channel, or it was received. */
+/* The back-end's thread has the request before it when it waits: it was received, or something
+ * lies unread in the main channel. What does is seen of the first message only. */
 static bool has_it(const SsEdge *asked, const GArray *cycle)
 {
     for (guint i = 0; i < cycle->len && !asked->taken; i++) {
         const SsEdge *edge = &g_array_index(cycle, SsEdge, i);
-        if (edge->own && edge->peer == asked->peer &&
-            (!edge->own->unread || edge->own->peek_request != asked->wait->request)) {
+        if (edge->own && edge->peer == asked->peer && !edge->own->unread) {
             return false;
         }
     }

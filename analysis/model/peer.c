@@ -453,6 +453,7 @@ static void wait_lasts(SsProcess *process, const SsEvent *event)
     wait->unread = u->shmemscope_wire_wait_lasts.unread;
     wait->peek_request = u->shmemscope_wire_wait_lasts.peek_request;
     wait->peek_flags = u->shmemscope_wire_wait_lasts.peek_flags;
+    wait->peek_size = u->shmemscope_wire_wait_lasts.peek_size;
 }
 
 void ss_peer_event(SsModel *model, SsProcess *process, const SsEvent *event)

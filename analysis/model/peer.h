@@ -23,10 +23,10 @@ typedef struct SsPeerWait {
     guint64 shm_offset, len;
     gint64 begin_ns;
     bool begin_seen;
-    gint64 first_spoke_ns, spoke_ns;          /* 0: it did not speak up */
-    guint64 waited_ms;                        /* as it said then */
-    bool blocked;                             /* the thread stood in the read of the reply then */
-    guint32 unread, peek_request, peek_flags; /* what lay in the main channel then */
+    gint64 first_spoke_ns, spoke_ns; /* 0: it did not speak up */
+    guint64 waited_ms;               /* as it said then */
+    bool blocked;                    /* the thread stood in the read of the reply then */
+    guint32 unread, peek_request, peek_flags, peek_size; /* what lay in the main channel then */
 } SsPeerWait;
 
 /* A thread of the back-end, and what it was seen to do. */

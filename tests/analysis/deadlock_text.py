@@ -16,8 +16,8 @@ HEADING = re.compile(r'DEADLOCK (?P<certainty>\w+)   (?:.*?\(.* (?P<vm_pid>\d+)\
 STATE = re.compile(r'  (?P<who>QEMU main loop|QEMU thread .+?|QEMU|front-end|'
                    r'back-end(?: \d+)?(?: of .+?)?) +'
                    r'(?P<text>(?:waits for the reply to|would read|is the process|the .*thread).*)')
-WAITS = re.compile(r'waits for the reply to (?P<request>[A-Z_]+|request \d+)(?: #(?P<seq>\d+))?'
-                   r'(?P<rest>.*)')
+WAITS = re.compile(r'waits for the reply to (?P<request>(?:a request behind )?(?:[A-Z_]+|request \d+))'
+                   r'(?: #(?P<seq>\d+))?(?P<rest>.*)')
 EXCHANGE = r'(?P<request>[A-Z_]+|request \d+) #(?P<seq>\d+)(?: of device (?P<device>.+))?'
 INSIDE = [(re.compile(rf'the (?P<deferred>deferred )?commit of {EXCHANGE}'), 'commit'),
           (re.compile(r'a memory commit'), 'commit'),
