@@ -19,7 +19,7 @@
 #include "tests/fuzz/archive.h"
 #include "tests/fuzz/fuzz.h"
 
-static char *directory; /* of this process, in memory when there is such a place */
+static char *directory; /* of this process, which run-fuzz removes should it die */
 static const bt_plugin *kept[2];
 
 static void clean_up(void)
@@ -53,9 +53,7 @@ static void prepare(void)
         (void)g_setenv("LIBBABELTRACE2_DISABLE_PYTHON_PLUGINS", "1", TRUE);
         kept[0] = plugin("ctf");
         kept[1] = plugin("utils");
-        const char *place =
-            g_file_test("/dev/shm", G_FILE_TEST_IS_DIR) ? "/dev/shm" : g_get_tmp_dir();
-        directory = g_build_filename(place, "shmemscope-fuzz-XXXXXX", NULL);
+        directory = g_build_filename(g_get_tmp_dir(), "shmemscope-fuzz-XXXXXX", NULL);
         if (!g_mkdtemp(directory)) {
             (void)fprintf(stderr, "Cannot make a directory: path=\"%s\"\n", directory);
             abort();
