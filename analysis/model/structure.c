@@ -55,6 +55,9 @@ static void made(SsProcess *process, const SsEvent *event)
     guint64 mr = event->u.virtio_shmem_mapping_ram.mr;
     guint64 pointer = event->u.virtio_shmem_mapping_ram.mapping;
     const SsMapping *mapping = g_hash_table_lookup(process->mappings, &pointer);
+    if (!mr) {
+        return; /* told from outside, where nobody sees it */
+    }
     SsStructure *older = g_hash_table_lookup(all->live, &mr);
     if (older) {
         forget(all, older); /* it ended unseen: its memory is in use again */

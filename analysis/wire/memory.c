@@ -132,7 +132,11 @@ void ss_wire_received(SsWireConn *conn, const SsEvent *event)
 {
     const SsEventPayload *u = &event->u;
     SsAsked *asked = &ss_wire_side(conn)->asked;
-    if (u->shmemscope_wire_fd.fd < 0) {
+    const SsWireFd *known = fd_at(ss_wire_frontend_of(conn->process), u->shmemscope_wire_fd.fd);
+    /* A state dump tells again of what is open, duplicates too. */
+    bool again = known && known->open && known->conn == conn &&
+                 known->seq == u->shmemscope_wire_fd.seq && known->ino == u->shmemscope_wire_fd.ino;
+    if (u->shmemscope_wire_fd.fd < 0 || again) {
         return;
     }
     SsWireFd *fd = fd_new(ss_wire_frontend_of(conn->process), u->shmemscope_wire_fd.fd);
@@ -256,6 +260,14 @@ static void close_duplicate(SsWireProcess *process, SsWireFd *fd, const SsEvent 
         return;
     }
     fd->by_mapping = !mapping || !mapping->finalized || !mapping->told_memory;
+    if (mapping && mapping->addr) {
+        /* One that is closed while the request's dispatch goes on is closed of a mapping. */
+        SsWireConn *conn = fd->conn;
+        const SsAsked *asked = &ss_wire_side(conn)->asked;
+        if (asked->mapping == mapping->id && !asked->done) {
+            ss_wire_asked_adds(conn, event);
+        }
+    }
     fd->mapping = NULL;
     emit_closed(process, fd, event, fd->by_mapping);
     if (!mapping) {
@@ -264,7 +276,8 @@ static void close_duplicate(SsWireProcess *process, SsWireFd *fd, const SsEvent 
     mapping->fd = -1;
     if (mapping->finalized) {
         forget_mapping(process->frontend, mapping);
-    } else if (!mapping->told_memory) {
+    } else if (!mapping->told_memory || mapping->removed) {
+        /* Who closes it with its memory still there is the mapping at its own end. */
         finalize(process, mapping, event);
     }
 }
@@ -302,6 +315,12 @@ static void mapped(SsWireProcess *process, const SsEvent *event)
         frontend->memory = g_tree_new_full(by_address, NULL, NULL, NULL);
     }
     g_tree_insert(frontend->memory, &mapping->addr, mapping);
+    SsEvent made = ss_wire_make(event, SS_EVENT_VIRTIO_SHMEM_MAPPING_RAM);
+    made.u.virtio_shmem_mapping_ram.mapping = mapping->id;
+    made.u.virtio_shmem_mapping_ram.host = mapping->addr;
+    made.u.virtio_shmem_mapping_ram.len = mapping->mapped;
+    made.u.virtio_shmem_mapping_ram.fd = mapping->fd;
+    ss_wire_emit(process, &made);
 }
 
 /* The first mapping that has a byte of the range; NULL when there is none. */
