@@ -49,12 +49,18 @@ static bool went_on(SsPeer *peer, const SsPeerWait *own)
     return false;
 }
 
-SsAlone ss_alone_judge(SsPeer *peer)
+SsAlone ss_alone_judge(const SsModel *model, SsPeer *peer)
 {
     SsAlone alone = { .own = ss_peer_wait(peer) };
     const SsPeerWait *own = alone.own;
     if (!own || !own->spoke_ns || peer->blind || told_by_frontend(peer)) {
         return (SsAlone){ .kind = SS_ALONE_NOTHING };
+    }
+    /* That it did not answer, and that no other thread serves the main channel, is known only
+     * where no event is missing. */
+    if (ss_model_lost(model, peer->process, peer->birth_ns, own->spoke_ns)) {
+        alone.kind = went_on(peer, own) ? SS_ALONE_PASSED : SS_ALONE_NO_REASON;
+        return alone;
     }
     alone.owed = owed_by(peer, own->tid);
     alone.behind = own->unread > MESSAGE_HEADER_BYTES + own->peek_size;

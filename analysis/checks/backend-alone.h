@@ -21,4 +21,4 @@ typedef struct SsAlone {
     bool behind;        /* so, behind one that is not answered: which it is, is not known */
 } SsAlone;
 
-SsAlone ss_alone_judge(SsPeer *peer);
+SsAlone ss_alone_judge(const SsModel *model, SsPeer *peer);

@@ -68,7 +68,7 @@ static void peers(SsChecks *checks, const SsCheck *check, const SsNotice *notice
     const GPtrArray *all = notice->process->peers;
     for (guint i = 0; all && i < all->len; i++) {
         SsPeer *peer = g_ptr_array_index(all, i);
-        SsAlone alone = ss_alone_judge(peer);
+        SsAlone alone = ss_alone_judge(checks->model, peer);
         if (!peer->device && peer->missed.count) {
             peer_missed(checks, check, peer);
         }

@@ -346,7 +346,7 @@ static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, Ss
 /* The back-end tells of it, and QEMU does not. */
 static void judge_alone(SsChecks *checks, const SsCheck *check, SsPeer *peer, gint64 end_ns)
 {
-    SsAlone alone = ss_alone_judge(peer);
+    SsAlone alone = ss_alone_judge(checks->model, peer);
     const SsPeerWait *own = alone.own;
     if (alone.kind != SS_ALONE_CYCLE) {
         return;

@@ -266,7 +266,7 @@ static void peer_slow(SsChecks *checks, const SsCheck *check, SsPeer *peer)
 
 static void peer_at_end(SsChecks *checks, const SsCheck *check, SsPeer *peer, gint64 end_ns)
 {
-    SsAlone alone = ss_alone_judge(peer);
+    SsAlone alone = ss_alone_judge(checks->model, peer);
     if (alone.kind == SS_ALONE_NO_REASON) {
         peer_open(checks, check, peer, alone.own, end_ns);
     }

@@ -7,6 +7,8 @@
 
 /* Between a wait's begin and a sign of life of the thread that would have to read. */
 #define ALIVE_NS (100 * SS_NS_PER_MS)
+/* So long a request lies unread that a main loop which goes on would have read it. */
+#define UNREAD_NS (SS_NS_PER_S / 2)
 /* A trace that tells of more waits at a time is none of a QEMU. */
 #define MAX_JOINED 256
 
@@ -300,6 +302,9 @@ GArray *ss_wait_graph_cycle(const GArray *edges, const SsWait *wait)
  * lies unread in the main channel. What does is seen of the first message only. */
 static bool has_it(const SsEdge *asked, const GArray *cycle)
 {
+    if (!asked->taken && !ss_peer_well_known(asked->device->peer)) {
+        return false;
+    }
     for (guint i = 0; i < cycle->len && !asked->taken; i++) {
         const SsEdge *edge = &g_array_index(cycle, SsEdge, i);
         if (edge->own && edge->peer == asked->peer && !edge->own->unread) {
@@ -311,7 +316,7 @@ static bool has_it(const SsEdge *asked, const GArray *cycle)
 
 bool ss_wait_graph_proven(const GArray *cycle)
 {
-    gint64 begin_ns = 0, spoke_ns = G_MAXINT64;
+    gint64 begin_ns = 0, spoke_ns = G_MAXINT64, least_ns = 0;
     for (guint i = 0; i < cycle->len; i++) {
         const SsEdge *edge = &g_array_index(cycle, SsEdge, i);
         const SsPeerWait *own = edge->own;
@@ -332,9 +337,12 @@ bool ss_wait_graph_proven(const GArray *cycle)
             spoke_ns = MIN(spoke_ns, own->spoke_ns);
             break;
         case SS_EDGE_LOCK:
+            /* QEMU holds it as long as it waits, and so long nothing was read. */
+            least_ns = UNREAD_NS;
+            break;
         case SS_EDGE_SAME:
             return false;
         }
     }
-    return begin_ns <= spoke_ns; /* all of them at one time */
+    return spoke_ns - begin_ns >= least_ns; /* all of them at one time */
 }

@@ -77,14 +77,15 @@ struct SsPeer {
 void ss_peer_free(SsPeer *peer);
 /* Whether the process is a back-end, and no front-end that is known. */
 bool ss_process_is_backend(const SsProcess *process);
-/* "4311", or "4311, thread vu-main (4313)"; the caller frees it. */
+/* "main thread", "thread vu (4313)"; the caller frees it. */
 char *ss_peer_thread_text(const SsPeer *peer, gint32 tid);
 /* The wait that spoke up, or the oldest; NULL when there is none. Weak. */
 const SsPeerWait *ss_peer_wait(const SsPeer *peer);
-/* The wait that the thread stands in, as far as is known: its oldest. NULL: in none. */
-const SsPeerWait *ss_peer_wait_of(const SsPeer *peer, gint32 tid);
 /* The only thread that was seen to receive on the main channel; 0: none, or several. */
 gint32 ss_peer_server(const SsPeer *peer);
+/* Whether its messages were seen from the first on, or so many that another thread would have
+ * been seen. */
+bool ss_peer_well_known(SsPeer *peer);
 
 /* Received, to be answered, and not answered. */
 bool ss_pass_open(const SsPass *pass);

@@ -8,7 +8,8 @@
  * - any window of events lost, and the loss told: the same, and no check says that it could
  *   decide;
  * - one event lost and nobody told: an alarm that the whole does not raise only where the
- *   model cannot know better, which is the list `beyond_reach`.
+ *   model cannot know better, which is the list `beyond_reach`;
+ * - of all of these, none is surer of a deadlock than the whole.
  *
  * An alarm is a finding that is observed or suspected.
  */
@@ -24,6 +25,7 @@
 typedef struct Tally {
     GRand *rand;
     guint64 begins, ends, both, windows, silent, wrong;
+    guint64 observed; /* in the whole fixture */
     guint64 healthy, sick;
 } Tally;
 
@@ -64,21 +66,42 @@ static guint64 bit(const char *id)
 
 /* What is seen of the same trouble when a part of its evidence is missing: of a deadlock the
  * wait without the cycle, and what led to it; and the close that follows from one that was too
- * early. */
+ * early; of a reply that is missing the wait. */
 static guint64 kin(guint64 alarms)
 {
     guint64 all = alarms;
     if (alarms & bit("reply-commit-deadlock")) {
         all |= bit("stuck-wait") | bit("commit-before-reply");
     }
+    if (alarms & bit("missing-reply")) {
+        all |= bit("stuck-wait"); /* that the other side went on */
+    }
     return alarms & bit("fd-closed-early") ? all | bit("double-close") : all;
+}
+
+/* What one side alone makes of it, when the other tells nothing. */
+static guint64 side_alone(const SsFixture *whole, bool wire)
+{
+    SsFixture *side = ss_cut_new(whole, &(SsCut){ 0 });
+    g_array_set_size(side->events, 0);
+    for (guint i = 0; i < whole->events->len; i++) {
+        const SsEvent *event = &g_array_index(whole->events, SsEvent, i);
+        if ((ss_catalogue_events[event->id].event_class == SS_CLASS_WIRE) == wire) {
+            g_array_append_val(side->events, *event);
+        }
+    }
+    guint64 alarms = side->events->len ? ss_cut_judge(side, false).alarms : 0;
+    ss_cut_free(side);
+    return alarms;
 }
 
 /* A wait that spoke up is a hang as long as its end is not seen, and nobody told of a loss. */
 static guint64 spoken(const SsFixture *whole)
 {
     for (guint i = 0; i < whole->events->len; i++) {
-        if (g_array_index(whole->events, SsEvent, i).id == SS_EVENT_VHOST_USER_REPLY_WAIT_LASTS) {
+        SsEventId id = g_array_index(whole->events, SsEvent, i).id;
+        if (id == SS_EVENT_VHOST_USER_REPLY_WAIT_LASTS ||
+            id == SS_EVENT_SHMEMSCOPE_WIRE_WAIT_LASTS) {
             return bit("reply-commit-deadlock") | bit("stuck-wait");
         }
     }
@@ -104,6 +127,16 @@ static SsVerdict judge(const SsFixture *whole, const SsCut *cut, bool render)
     return verdict;
 }
 
+/* A deadlock that is suspected is not observed when less is known. */
+static void must_not_be_surer(Tally *tally, const SsFixture *whole, const char *what,
+                              const SsCut *cut, const SsVerdict *verdict)
+{
+    guint64 surer = verdict->observed & ~tally->observed & bit("reply-commit-deadlock");
+    if (surer) {
+        wrong(tally, whole, what, cut, "observed", surer);
+    }
+}
+
 static void must_not_alarm(Tally *tally, const SsFixture *whole, guint64 allowed, const char *what,
                            const SsCut *cut)
 {
@@ -111,6 +144,7 @@ static void must_not_alarm(Tally *tally, const SsFixture *whole, guint64 allowed
     if (verdict.alarms & ~allowed) {
         wrong(tally, whole, what, cut, "alarms", verdict.alarms & ~allowed);
     }
+    must_not_be_surer(tally, whole, what, cut, &verdict);
 }
 
 static gint64 time_of(const SsFixture *whole, guint index)
@@ -155,6 +189,7 @@ static void lost_and_told(Tally *tally, const SsFixture *whole, guint64 allowed,
     if (verdict.alarms & ~allowed) {
         wrong(tally, whole, "lost", &cut, "alarms", verdict.alarms & ~allowed);
     }
+    must_not_be_surer(tally, whole, "lost", &cut, &verdict);
     if (verdict.undecided != all) {
         wrong(tally, whole, "lost", &cut, "decided", all & ~verdict.undecided);
     }
@@ -212,7 +247,8 @@ static void silent(Tally *tally, const SsFixture *whole, guint64 allowed)
 static void check(Tally *tally, const SsFixture *whole)
 {
     SsVerdict verdict = ss_cut_judge(whole, false);
-    guint64 allowed = kin(verdict.alarms);
+    guint64 allowed = kin(verdict.alarms | side_alone(whole, false) | side_alone(whole, true));
+    tally->observed = verdict.observed;
     guint64 unseen = allowed | spoken(whole);
     guint64 all = 0;
     for (guint i = 0; ss_all_checks[i]; i++) {

@@ -231,14 +231,14 @@ static void run_payloads(void)
     expect("region conn=%d seq=2 shmid=2 size=%d", pair.back_conn, 3 << 20);
     uint64_t table[1 + 8] = { 2, 10, 11, 12, 13, 20, 21, 22, 23 };
     send_message(&pair, true, SS_FRONTEND_SET_MEM_TABLE, 1, table, sizeof(table), NULL, 0);
-    expect("memory_region conn=%d seq=%d index=0 gpa=10 size=11 addr=12 offset=13",
-           pair.front_conn, pair.front_seq);
-    expect("memory_region conn=%d seq=%d index=1 gpa=20 size=21 addr=22 offset=23",
-           pair.front_conn, pair.front_seq);
+    expect("memory_region conn=%d seq=%d index=0 gpa=10 size=11 addr=12 offset=13", pair.front_conn,
+           pair.front_seq);
+    expect("memory_region conn=%d seq=%d index=1 gpa=20 size=21 addr=22 offset=23", pair.front_conn,
+           pair.front_seq);
     uint64_t one[1 + 4] = { 0, 30, 31, 32, 33 };
     send_message(&pair, true, SS_FRONTEND_REM_MEM_REG, 1, one, sizeof(one), NULL, 0);
-    expect("memory_region conn=%d seq=%d index=0 gpa=30 size=31 addr=32 offset=33",
-           pair.front_conn, pair.front_seq);
+    expect("memory_region conn=%d seq=%d index=0 gpa=30 size=31 addr=32 offset=33", pair.front_conn,
+           pair.front_seq);
     MUST(close(other.back) == 0);
     expect("channel_closed conn=%d fd=%d reason=0", other.back_conn, other.back);
     expect("fd_close fd=%d ret=0 again=0", other.back);
@@ -280,7 +280,11 @@ static void run_strangers(void)
 }
 
 const Act message_acts[] = {
-    { "each-call", run_each_call }, { "pieces", run_pieces },       { "together", run_together },
-    { "ends", run_ends },           { "payloads", run_payloads },   { "strangers", run_strangers },
+    { "each-call", run_each_call },
+    { "pieces", run_pieces },
+    { "together", run_together },
+    { "ends", run_ends },
+    { "payloads", run_payloads },
+    { "strangers", run_strangers },
     { NULL, NULL },
 };

@@ -111,8 +111,8 @@ int receive_message(Pair *pair, bool front, uint32_t request, uint32_t flags, ui
     }
     char payload[4096];
     for (uint32_t at = 0; at < size;) {
-        ssize_t got = read(socket, payload, size - at < sizeof(payload) ? size - at
-                                                                        : sizeof(payload));
+        ssize_t got =
+            read(socket, payload, size - at < sizeof(payload) ? size - at : sizeof(payload));
         MUST(got > 0);
         at += (uint32_t)got;
     }
