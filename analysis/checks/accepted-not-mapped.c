@@ -107,6 +107,7 @@ const SsCheck ss_check_accepted_not_mapped = {
     .needs = SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(REFUSAL) | SS_NEEDS(REPLY) | SS_NEEDS(DISPATCH) |
              SS_NEEDS(MAPPING) | SS_NEEDS(FD),
     .outside = true,
+    .unseen = "what was done of a request that could not be answered",
     .notices = SS_ON(DISPATCHED),
     .rule = "success is told of what was done, and of nothing else",
     .remedy_now = "reset the device",

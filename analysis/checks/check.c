@@ -207,6 +207,9 @@ static void add_undecided(SsChecks *checks, const SsCheck *check)
     }
     GPtrArray *undecided =
         ss_undecided(checks->model, check->id, check->needs, check->outside, check->of_standing);
+    if (check->unseen) {
+        ss_undecided_unseen(undecided, checks->model, check->id, check->unseen);
+    }
     for (guint i = 0; i < undecided->len; i++) {
         const SsUndecided *one = g_ptr_array_index(undecided, i);
         if (!one->partial && !one->outside) {

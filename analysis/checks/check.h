@@ -19,8 +19,10 @@ struct SsCheck {
     const char *title; /* headline */
     /* Event classes (bit SsEventClass) without which it cannot decide. */
     guint32 needs;
-    guint32 notices;  /* steps that it is told of (bit SsNoticeKind) */
-    bool outside;     /* the wire library tells enough of a front-end to decide it */
+    guint32 notices; /* steps that it is told of (bit SsNoticeKind) */
+    bool outside;    /* the wire library tells enough of a front-end to decide it */
+    /* What of it nobody outside sees all the same; NULL when there is nothing. */
+    const char *unseen;
     bool of_standing; /* what it looks for makes a process tell nothing more */
     bool of_backends; /* it decides of a back-end that tells by the wire, too */
     const char *rule;

@@ -114,6 +114,7 @@ const SsCheck ss_check_commit_before_reply = {
     .needs = SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(REPLY) | SS_NEEDS(DISPATCH) |
              SS_NEEDS(TRANSACTION) | SS_NEEDS(FRONTEND_REQUEST) | SS_NEEDS(DEVICE),
     .outside = true,
+    .unseen = "a commit that sends no memory table",
     .notices = SS_ON(SETTLED) | SS_ON(PROCESS_ENDS),
     .rule = "the reply goes out before the commit, which may wait for the back-end",
     .remedy_for_good = "in QEMU: defer the commit until after the reply",

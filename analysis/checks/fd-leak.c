@@ -186,6 +186,7 @@ const SsCheck ss_check_fd_leak = {
     .needs = SS_NEEDS(FD) | SS_NEEDS(MAPPING) | SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(REFUSAL) |
              SS_NEEDS(DISPATCH) | SS_NEEDS(DEVICE),
     .outside = true,
+    .unseen = "a reset or an unplug of the device",
     .notices = SS_ON(RESET_ENDED) | SS_ON(SETTLED) | SS_ON(UNREALIZED) | SS_ON(PROCESS_ENDS),
     .rule = "a received descriptor is closed at the end of its dispatch, a mapping's own one "
             "by its RAM block",

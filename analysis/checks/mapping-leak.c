@@ -40,7 +40,11 @@ static void removed_kept(SsChecks *checks, const SsCheck *check, SsProcess *proc
     }
     ss_finding_set_place(finding, SS_PLACE_REMOVE, mapping->reason);
     finding->duration_ns = since;
-    if (!passed_by && !finding->condition) {
+    if (ss_process_outside(process) && !finding->condition) {
+        finding->condition = g_strdup(
+            "not visible from outside: what is held, the mapping, its memory region "
+            "(memory-region-leak) or its RAM block (fd-leak), and whether QEMU's RCU thread runs");
+    } else if (!passed_by && !finding->condition) {
         finding->condition =
             g_strdup("not visible: who holds it, and whether QEMU's RCU thread still runs");
     }
@@ -133,6 +137,7 @@ const SsCheck ss_check_mapping_leak = {
     .title = "MAPPING LEAK",
     .needs = SS_NEEDS(MAPPING) | SS_NEEDS(TRANSACTION) | SS_NEEDS(DEVICE),
     .outside = true,
+    .unseen = "a reset or an unplug of the device",
     .notices = SS_ON(RESET_ENDED) | SS_ON(UNREALIZED) | SS_ON(PROCESS_ENDS),
     .rule = "a mapping that left its region is finalized; reset and unplug leave none behind",
     .remedy_for_good = "in QEMU: remove the mappings at reset and unplug, and drop every "

@@ -83,6 +83,7 @@ const SsCheck ss_check_memory_table_failed = {
     .title = "MEMORY TABLE FAILED",
     .needs = SS_NEEDS(TRANSACTION) | SS_NEEDS(WAIT) | SS_NEEDS(CHANNEL) | SS_NEEDS(DEVICE),
     .outside = true,
+    .unseen = "a memory table that could not be sent",
     .notices = SS_ON(TABLE_FAILED) | SS_ON(TABLE_TOLD),
     .rule = "after a commit the back-end knows the memory that the guest has",
     .remedy_now = "unmap until the table has room, and let a commit follow",

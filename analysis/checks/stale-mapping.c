@@ -3,7 +3,7 @@
  *
  * stale-mapping: a mapping is still in its region after a channel of its device closed.
  * The cleanup that follows within the same disconnect has SS_GRACE_NS, or until a new
- * connection begins.
+ * connection begins. From outside of QEMU only its memory is seen, not who else holds that.
  */
 #include "analysis/checks/about.h"
 #include "analysis/checks/check.h"
@@ -45,12 +45,16 @@ static void judge(SsChecks *checks, const SsCheck *check, SsDevice *device, SsCe
     if (!mapping) {
         return;
     }
+    bool outside = ss_process_outside(device->process);
+    if (outside) {
+        certainty = MIN(certainty, SS_SUSPECTED);
+    }
     SsFinding *finding = ss_checks_report(
         checks, check, certainty, device->process, device, told_ns, ns, "disconnect",
-        g_strdup_printf("%" G_GUINT64_FORMAT " mapping%s still visible to the guest after the "
-                        "%s channel closed, such as region %u 0x%" G_GINT64_MODIFIER
-                        "x+0x%" G_GINT64_MODIFIER "x",
+        g_strdup_printf("%" G_GUINT64_FORMAT " mapping%s still %s after the %s channel closed, "
+                        "such as region %u 0x%" G_GINT64_MODIFIER "x+0x%" G_GINT64_MODIFIER "x",
                         count, count == 1 ? " is" : "s are",
+                        outside ? "in QEMU's memory" : "visible to the guest",
                         device->disconnect_main ? "main" : "back-end", mapping->shmid,
                         mapping->shm_offset, mapping->len));
     if (!finding) {
@@ -67,7 +71,11 @@ static void judge(SsChecks *checks, const SsCheck *check, SsDevice *device, SsCe
     }
     finding->first_ns = since_ns;
     finding->duration_ns = ns - since_ns;
-    if (certainty != SS_OBSERVED && !finding->condition) {
+    if (outside && certainty == SS_SUSPECTED && !finding->condition) {
+        finding->condition =
+            g_strdup("not visible from outside: whether the guest still sees them, "
+                     "or they were taken out and are held (mapping-leak)");
+    } else if (certainty != SS_OBSERVED && !finding->condition) {
         finding->condition = g_strdup("the recording ended before the cleanup had its time");
     }
     ss_finding_take_journal(finding, device, since_ns - SS_NS_PER_MS, ns, KINDS);

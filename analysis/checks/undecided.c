@@ -194,6 +194,19 @@ static void add_standing(GPtrArray *out, const SsModel *model, const char *name,
     }
 }
 
+void ss_undecided_unseen(GPtrArray *undecided, const SsModel *model, const char *name,
+                         const char *what)
+{
+    for (guint p = 0; p < model->processes->len; p++) {
+        const SsProcess *process = g_ptr_array_index(model->processes, p);
+        if (ss_process_outside(process) && process->devices->len) {
+            add(undecided, name, true, g_strdup_printf("%s is not seen from outside of QEMU", what))
+                ->unseen = true;
+            return;
+        }
+    }
+}
+
 GPtrArray *ss_undecided_new(void)
 {
     return g_ptr_array_new_with_free_func(undecided_free);

@@ -14,6 +14,7 @@ typedef struct SsUndecided {
     char *why;         /* owned; one sentence */
     bool partial;      /* only for what lived before the recording */
     bool outside;      /* of processes that are only seen from outside */
+    bool unseen;       /* the same in part, and then partial, too */
 } SsUndecided;
 
 #define SS_NEEDS(name) (1u << SS_CLASS_##name)
@@ -26,6 +27,9 @@ bool ss_trace_of_backends(const SsModel *model, guint trace);
 bool ss_model_of_backends(const SsModel *model);
 /* An empty array of SsUndecided that owns its elements. */
 GPtrArray *ss_undecided_new(void);
+/* Adds `what`, which nobody outside sees, when a front-end is only seen from there. */
+void ss_undecided_unseen(GPtrArray *undecided, const SsModel *model, const char *name,
+                         const char *what);
 /* Why what needs these classes is not known, after ss_model_finish(). `standing`: it is about
  * processes that stand, and one that tells nothing may; `outside`: of a process that is only seen
  * from outside enough is known for it. Returns an array of SsUndecided, empty when all is known;

@@ -51,7 +51,11 @@ void ss_undecided_text(GString *out, const GPtrArray *undecided)
             }
         }
         g_string_append_printf(text, ": %s", first->why);
-        ss_text_labelled(out, LABEL, first->partial ? "before it" : "UNKNOWN", text->str);
+        ss_text_labelled(out, LABEL,
+                         first->unseen    ? "not seen"
+                         : first->partial ? "before it"
+                                          : "UNKNOWN",
+                         text->str);
         g_string_free(text, TRUE);
     }
 }
