@@ -177,10 +177,26 @@ static const char *parse_not_recorded(SsFixture *fixture, char *at)
     return NULL;
 }
 
+static const char *parse_apart(SsFixture *fixture, char *at)
+{
+    const char *pid = next_word(&at);
+    fixture->apart_pid = pid ? atoi(pid) : 0;
+    for (const char *word = next_word(&at); word; word = next_word(&at)) {
+        for (guint id = 0; id < SS_N_EVENTS; id++) {
+            guint event_class = ss_catalogue_events[id].event_class;
+            fixture->apart[id] |= g_str_equal(ss_catalogue_classes[event_class], word);
+        }
+    }
+    return fixture->apart_pid ? NULL : "no process";
+}
+
 static const char *parse_header(SsFixture *fixture, char *line)
 {
     char *at = line;
     const char *key = next_word(&at);
+    if (g_str_equal(key, "recorded-apart")) {
+        return parse_apart(fixture, at);
+    }
     if (g_str_equal(key, "not-recorded")) {
         return parse_not_recorded(fixture, at);
     }
@@ -254,16 +270,29 @@ SsFixture *ss_fixture_load(const char *path, GError **error)
     return g_steal_pointer(&fixture);
 }
 
-static void feed_losses(const SsFixture *fixture, SsModel *model, guint trace, guint *next,
-                        gint64 until_ns)
+static void feed_losses(const SsFixture *fixture, SsModel *model, guint *next, gint64 until_ns)
 {
     for (; *next < fixture->losses->len; (*next)++) {
         const SsLoss *loss = &g_array_index(fixture->losses, SsLoss, *next);
         if (loss->begin_ns > until_ns) {
             return;
         }
-        ss_model_add_loss(model, trace, loss->begin_ns, loss->end_ns, loss->events);
+        for (guint t = 0; t < model->traces->len; t++) {
+            ss_model_add_loss(model, t, loss->begin_ns, loss->end_ns, t ? 0 : loss->events);
+        }
     }
+}
+
+/* The recording that one process has of its own. */
+static guint add_apart(const SsFixture *fixture, SsModel *model)
+{
+    guint trace = ss_model_add_trace(model, "apart", "00000000-0001", fixture->host);
+    for (guint id = 0; id < SS_N_EVENTS; id++) {
+        if (fixture->apart[id]) {
+            ss_model_set_recorded(model, trace, id);
+        }
+    }
+    return trace;
 }
 
 static void feed_tracers(const SsFixture *fixture, SsModel *model, guint trace, guint *next,
@@ -281,6 +310,7 @@ static void feed_tracers(const SsFixture *fixture, SsModel *model, guint trace, 
 void ss_fixture_feed(const SsFixture *fixture, SsModel *model)
 {
     guint trace = ss_model_add_trace(model, fixture->path, "00000000-0000", fixture->host);
+    guint apart = fixture->apart_pid ? add_apart(fixture, model) : trace;
     guint next_loss = 0, next_tracer = 0;
     g_autoptr(SsWire) wire = ss_wire_new(model);
     for (guint id = 0; id < SS_N_EVENTS; id++) {
@@ -297,17 +327,19 @@ void ss_fixture_feed(const SsFixture *fixture, SsModel *model)
     }
     for (guint i = 0; i < fixture->events->len; i++) {
         SsEvent event = g_array_index(fixture->events, SsEvent, i);
-        if (!fixture->recorded[event.id]) {
+        bool own = fixture->apart_pid && event.pid == fixture->apart_pid;
+        if (own ? !fixture->apart[event.id] : !fixture->recorded[event.id]) {
             continue; /* what is not recorded is not in the trace either */
         }
-        event.trace = trace;
-        feed_losses(fixture, model, trace, &next_loss, event.ns);
+        event.trace = own ? apart : trace;
+        feed_losses(fixture, model, &next_loss, event.ns);
         feed_tracers(fixture, model, trace, &next_tracer, event.ns);
         ss_wire_event(wire, &event);
     }
-    feed_losses(fixture, model, trace, &next_loss, G_MAXINT64);
+    feed_losses(fixture, model, &next_loss, G_MAXINT64);
     if (fixture->end_ns) {
         ss_model_reached(model, trace, fixture->end_ns);
+        ss_model_reached(model, apart, fixture->end_ns);
     }
     ss_wire_finish(wire);
     ss_model_finish(model);

@@ -6,6 +6,8 @@
  *   # comment
  *   not-recorded CLASS_OR_EVENT...         left out of the recording; all else was taken
  *   host NAME
+ *   recorded-apart PID CLASS...            that process has a recording of its own, which has these
+ *                                          classes only; losses and the end are those of both
  *   thread PID TID NAME                    names a thread (the process, when both are equal)
  *   loss FROM TO EVENTS                    seconds; EVENTS 0 is "nobody counted"
  *   tracer-begins PID SECONDS              see ss_model_tracer_begins(); in order of time
@@ -45,6 +47,8 @@ typedef struct SsFixture {
     gint64 end_ns;
     gint32 limit_pid; /* of one process how many descriptors it may have; 0: of none */
     guint64 limit;
+    gint32 apart_pid;        /* recorded apart; 0: none is */
+    bool apart[SS_N_EVENTS]; /* what that recording has */
 } SsFixture;
 
 typedef struct SsFixtureEnd {
