@@ -79,7 +79,8 @@
 SS_WIRE_REAL_FUNCTIONS(SS_WIRE_DECLARE)
 #undef SS_WIRE_DECLARE
 
-#define REAL(name) ss_wire_real_##name
+/* Threads of the tracer call it while the constructor runs. */
+#define REAL(name) __atomic_load_n(&ss_wire_real_##name, __ATOMIC_RELAXED)
 
 /* Finds the functions behind this library. Called once, by its constructor. */
 void ss_wire_real_resolve(void);
