@@ -93,7 +93,7 @@ def count(programs, prefix, out, block_count, pairs_each, say):
     counts = Counts()
     # The first block is for warming up, and to have all code translated.
     work = pairs.RESTED.format(rests=pairs_each // pairs.RESTED_PAIRS)
-    with pairs.blocks(programs, prefix, out, block_count + 1, work, wrapper) as blocks:
+    with pairs.blocks(programs, prefix, out, block_count + 1, work, wrapper=wrapper) as blocks:
         for number in range(block_count + 1):
             blocks.perform()
             take_dump(blocks, out, pairs_each, counts if number else None)

@@ -76,16 +76,17 @@ class Blocks:
 
 
 @contextlib.contextmanager
-def blocks(programs, prefix, out, count, work, wrapper=()):
+def blocks(programs, prefix, out, count, work, **options):
     """Starts QEMU of PREFIX and its back-end for COUNT blocks of WORK; ends them after.
 
-    WORK is the text of TIMED or RESTED, filled in.
+    WORK is the text of TIMED or RESTED, filled in. OPTIONS are those of a Run, which records
+    nothing when they do not say so.
     """
     os.makedirs(out, exist_ok=True)
     scenario = os.path.join(out, "pairs.scn")
     with open(scenario, "w", encoding="ascii") as text:
         text.write(SCENARIO.format(blocks=count, work=work))
-    with Run(programs, prefix, scenario, out, record=False, wrapper=wrapper) as run:
+    with Run(programs, prefix, scenario, out, **{"record": False, **options}) as run:
         run.start()
         run.start_driver()
         run.driver.do("start", BLOCK_TIMEOUT_S)

@@ -80,30 +80,34 @@ class Recordings:
             child.close()
 
     def events(self, name, windows):
-        """Events of the recording NAME within WINDOWS, and outside of them.
+        """events_within() of the recording NAME."""
+        return events_within(self.path(name), windows)
 
-        WINDOWS is a sorted list of (begin, end, kind), in ns of CLOCK_MONOTONIC. Returns
-        {kind: Counter of event names}; the kind None is for what is in no window.
-        """
-        argv = ["babeltrace2", "--clock-cycles", "--no-delta", "--names=none",
-                self.path(name)]
-        begins = [window[0] for window in windows]
-        found = collections.defaultdict(collections.Counter)
-        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True) as reader:
-            for line in reader.stdout:
-                match = EVENT.match(line)
-                if not match:
-                    raise HarnessError(f"babeltrace2 says what is no event: {line.rstrip()}")
-                at = bisect.bisect_right(begins, int(match.group(1))) - 1
-                inside = at >= 0 and int(match.group(1)) < windows[at][1]
-                found[windows[at][2] if inside else None][match.group(2)] += 1
-            # Losses are told here, and only by words.
-            complaint = reader.stderr.read()
-            status = reader.wait()
-        if status != 0 or complaint.strip():
-            raise HarnessError(f"The recording \"{name}\" is not whole: {complaint.strip()}")
-        return found
+
+def events_within(trace, windows):
+    """Events of a trace within WINDOWS, and outside of them; a trace with losses is an error.
+
+    WINDOWS is a sorted list of (begin, end, kind), in ns of CLOCK_MONOTONIC. Returns
+    {kind: Counter of event names}; the kind None is for what is in no window.
+    """
+    argv = ["babeltrace2", "--clock-cycles", "--no-delta", "--names=none", trace]
+    begins = [window[0] for window in windows]
+    found = collections.defaultdict(collections.Counter)
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True) as reader:
+        for line in reader.stdout:
+            match = EVENT.match(line)
+            if not match:
+                raise HarnessError(f"babeltrace2 says what is no event: {line.rstrip()}")
+            at = bisect.bisect_right(begins, int(match.group(1))) - 1
+            inside = at >= 0 and int(match.group(1)) < windows[at][1]
+            found[windows[at][2] if inside else None][match.group(2)] += 1
+        # Losses are told here, and only by words.
+        complaint = reader.stderr.read()
+        status = reader.wait()
+    if status != 0 or complaint.strip():
+        raise HarnessError(f"The recording is not whole: path=\"{trace}\": {complaint.strip()}")
+    return found
 
 
 @contextlib.contextmanager

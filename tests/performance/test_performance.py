@@ -15,6 +15,7 @@ sys.path.insert(0, TESTS)
 
 from harness.processes import HarnessError                           # noqa: E402
 from performance import instructions, recordings, timing             # noqa: E402
+from performance import wire_pairs                                   # noqa: E402
 from performance.estimates import Estimate, median_interval, table   # noqa: E402
 
 MEASURE = os.path.join(os.path.dirname(TESTS), "scripts", "measure")
@@ -92,6 +93,23 @@ class TimesTest(unittest.TestCase):
         self.assertIsNone(recordings.EVENT.match("WARNING: something is lost"))
 
 
+class WirePairsTest(unittest.TestCase):
+
+    def test_ratios(self):
+        blocks = {"without": [100.0, 200.0], "without again": [110.0, 200.0],
+                  "dormant": [105.0, 206.0]}
+        self.assertEqual([round(f, 3) for f in wire_pairs.ratios(blocks, "dormant")], [0.0, 3.0])
+        self.assertEqual([round(f, 3) for f in wire_pairs.ratios(blocks, "without again")],
+                         [10.0, 0.0])
+
+    def test_only_the_library_is_recorded(self):
+        self.assertEqual(wire_pairs.options_of("without again"), {})
+        self.assertNotIn("record", wire_pairs.options_of("dormant"))
+        excluded = wire_pairs.options_of("recording")["record_options"]
+        self.assertIn("transaction", excluded)
+        self.assertNotIn("wire", excluded)
+
+
 class DumpTest(unittest.TestCase):
 
     def dump(self, text):
@@ -136,12 +154,14 @@ class ScriptTest(unittest.TestCase):
 
     def test_refused(self):
         for arguments, reason in (
-                ((), "it is instructions or time"),
+                ((), "it is instructions, time or wire"),
                 (("--nonsense",), '"--nonsense"'),
                 (("time", "instructions"), "one verb at a time"),
                 (("time", "--pairs"), "--pairs needs a value"),
                 (("time", "--pairs", "0"), '--pairs is a number, not "0"'),
                 (("time", "--blocks", "3"), "time has no option --blocks"),
+                (("wire", "--blocks", "3"), "wire has no option --blocks"),
+                (("time", "--starts", "3"), "time has no option --starts"),
                 (("instructions", "--rounds", "3"), "instructions has no option --rounds"),
                 (("time", "--without", "/"), "time has no option --without")):
             with self.subTest(arguments):
