@@ -197,8 +197,11 @@ void ss_wire_watch_start(void)
         errno = error;
         return;
     }
-    /* The program's handlers run in the program's threads. */
-    uint64_t all = ~0ull, signals = 0;
+    /*
+     * The program's handlers run in the program's threads. The C library's own two signals are not
+     * blocked: by one of them a setuid() reaches every thread, and waits until each has answered.
+     */
+    uint64_t all = ~(3ull << (__SIGRTMIN - 1)), signals = 0;
     int cancel;
     pthread_attr_t attributes;
     pthread_t thread;
