@@ -24,6 +24,12 @@ built_zoo_qemu() {
     qemu_zoo=$("$root/scripts/build-qemu" --zoo "$@") || exit 1
 }
 
+# fetched_released_qemu [OPTION...]: sets qemu_released to that of Debian forky.
+qemu_released=
+fetched_released_qemu() {
+    qemu_released=$("$root/scripts/released-qemu" "$@") || exit 1
+}
+
 # lock_build NAME: one at a time works in build/NAME; the lock ends with this script.
 lock_build() {
     local fd
@@ -40,7 +46,8 @@ lock_build() {
 configure_build() {
     local directory=$build_root/$1 compiler=$2
     shift 2
-    set -- "$@" -Dqemu_prefix="$qemu" -Dqemu_sanitized="$qemu_sanitized" -Dqemu_zoo="$qemu_zoo"
+    set -- "$@" -Dqemu_prefix="$qemu" -Dqemu_sanitized="$qemu_sanitized" -Dqemu_zoo="$qemu_zoo" \
+        -Dqemu_released="$qemu_released"
     if [ -f "$directory/build.ninja" ] &&
         meson configure "$directory" "$@" &&
         ninja -C "$directory" build.ninja; then

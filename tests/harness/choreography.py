@@ -26,7 +26,7 @@ def through(run):
     run.note("after")
     if not run.monitor.running():
         raise HarnessError("QEMU does not run after the scenario")
-    _end(run)
+    end(run)
 
 
 def hang_at_start(run):
@@ -35,7 +35,7 @@ def hang_at_start(run):
     run.note("before")
     run.start_driver()
     run.driver.tell("start")
-    _hang(run)
+    hang(run)
 
 
 def hang_at_reset(run):
@@ -46,20 +46,27 @@ def hang_at_reset(run):
     run.driver.do("start")
     run.backend.await_signal("ready", SCENARIO_TIMEOUT_S)
     run.driver.tell("reset")
-    _hang(run)
+    hang(run)
 
 
-def _hang(run):
-    question = run.await_hang()
-    run.note("hung")
-    # The recording ends while the hang stands; the debugger comes after it.
-    run.stop_recording()
-    run.record_late()
+def hang(run):
+    """QEMU hangs, and is freed by the end of its back-end."""
+    question = keep_hang(run)
     run.note_stack()
     run.kill_backend()
     run.monitor.answer(question, SCENARIO_TIMEOUT_S)
     run.witness["hang"]["freed_by_end_of_backend"] = True
     run.quit_qemu()
+
+
+def keep_hang(run):
+    """QEMU hangs, and what is to be known of that is kept; returns the unanswered question."""
+    question = run.await_hang()
+    run.note("hung")
+    # The recording ends while the hang stands; the debugger comes after it.
+    run.stop_recording()
+    run.record_late()
+    return question
 
 
 def channel_dies(run):
@@ -68,7 +75,7 @@ def channel_dies(run):
     run.note("before")
     run.start_driver()
     run.driver.do("start")
-    _await_mapped(run)
+    await_mapped(run)
     run.note("mapped")
     run.backend.give_signal("go")
     run.backend.status(SCENARIO_TIMEOUT_S, "it to kill itself")
@@ -79,7 +86,8 @@ def channel_dies(run):
     run.quit_qemu()
 
 
-def _await_mapped(run):
+def await_mapped(run):
+    """Until the back-end has all its mappings, and QEMU is done with them."""
     run.backend.await_signal("mapped", SCENARIO_TIMEOUT_S)
     # A reply goes out before QEMU is done with the request. Its main loop answers the monitor
     # only after that.
@@ -102,7 +110,7 @@ def _clear_by(run, command):
     run.note("before")
     run.start_driver()
     run.driver.do("start")
-    _await_mapped(run)
+    await_mapped(run)
     run.note("mapped")
     run.record_late()
     run.driver.do(command, SCENARIO_TIMEOUT_S)
@@ -110,10 +118,11 @@ def _clear_by(run, command):
     run.note("after")
     if not run.monitor.running():
         raise HarnessError(f"QEMU does not run after: {command}")
-    _end(run)
+    end(run)
 
 
-def _end(run):
+def end(run):
+    """QEMU quits, and the back-end ends with its channel."""
     run.quit_qemu()
     run.end_backend()
 

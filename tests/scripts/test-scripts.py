@@ -61,6 +61,13 @@ class ScriptsTest(unittest.TestCase):
         listed = run('demo', '--list').stdout.split()
         self.assertLessEqual({'healthy', 'map-pipelined', 'channel-dies', 'refusals'}, set(listed))
         self.assertEqual(listed, sorted(set(listed)))
+        self.assertEqual(run('demo', '--released', '--list').stdout.split(),
+                         ['channel-dies', 'healthy', 'map-pipelined', 'request-at-stop',
+                          'self-echo'])
+        done = run('demo', '--released', 'refusals')
+        self.assertEqual(done.returncode, 2)
+        done = run('demo', '--qemu-only', 'healthy')
+        self.assertEqual(done.returncode, 2)
         done = run('demo', 'nothing-of-the-kind')
         self.assertEqual(done.returncode, 2)
         self.assertIn('there is no scenario "nothing-of-the-kind"', done.stderr)
