@@ -59,3 +59,4 @@ extern const Act message_acts[];
 extern const Act descriptor_acts[];
 extern const Act memory_acts[];
 extern const Act unseen_acts[];
+extern const Act wait_acts[];

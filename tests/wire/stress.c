@@ -303,9 +303,11 @@ static void *send_signals(void *data)
 
 typedef void *(*Part)(void *);
 
-static const Part parts[] = { serve,      serve,            make_children, borrow_memory, spawn,
-                              close_many, map_other_things, cancel };
-enum { PARTS = sizeof(parts) / sizeof(parts[0]) };
+static const Part parts[] = { serve, serve,      make_children,    borrow_memory,
+                              spawn, close_many, map_other_things, cancel };
+enum {
+    PARTS = sizeof(parts) / sizeof(parts[0])
+};
 static sem_t ended;
 
 static void *run_part(void *data)
