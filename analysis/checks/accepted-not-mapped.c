@@ -34,8 +34,11 @@ static const SsMapping *still_mapped(const SsDevice *device, const SsExchange *e
 }
 
 /* Something was made for it: that it entered its region need only have been lost. */
-static bool made(const SsExchange *exchange)
+static bool made(const SsProcess *process, const SsExchange *exchange)
 {
+    if (ss_process_outside(process) && !exchange->has_file) {
+        return true; /* its descriptor was not told: nor is what was made of it */
+    }
     return exchange->added || exchange->duplicated > exchange->finalized;
 }
 
@@ -83,7 +86,7 @@ static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notic
         g_autofree char *what =
             g_strdup_printf("was refused (%s) and answered with success", exchange->reason);
         report(checks, check, notice, what, NULL);
-    } else if (told && map && !made(exchange)) {
+    } else if (told && map && !made(notice->process, exchange)) {
         report(checks, check, notice, "was answered with success, and nothing was mapped", NULL);
     } else if (!map && !exchange->refused && !exchange->removed &&
                /* Whether it did what it could not tell, nobody outside sees. */

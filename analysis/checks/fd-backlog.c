@@ -73,7 +73,6 @@ const SsCheck ss_check_fd_backlog = {
     .id = "fd-backlog",
     .title = "DESCRIPTOR BACKLOG",
     .needs = SS_NEEDS(FD) | SS_NEEDS(MAPPING),
-    .outside = true,
     .notices = SS_ON(PROCESS_ENDS),
     .rule = "an UNMAP's descriptor is closed an RCU grace period after its reply: at a high rate "
             "of requests many wait",

@@ -57,12 +57,32 @@ static char *file_text(const SsExchange *exchange)
                            exchange->fd_offset, exchange->file_size);
 }
 
+/* One that must be refused, whatever the reason was that nobody told. */
+static const char *reason_of(const SsExchange *exchange, const SsRegion *region)
+{
+    bool map = exchange->request == SS_REQUEST_SHMEM_MAP;
+    if (region && beyond(exchange->shm_offset, exchange->len, region->size)) {
+        return "out-of-range";
+    }
+    if (map && exchange->has_file &&
+        beyond(exchange->fd_offset, exchange->len, exchange->file_size)) {
+        return "beyond-file";
+    }
+    if (!exchange->len) {
+        return "zero-length";
+    }
+    return (exchange->shm_offset | exchange->len | exchange->fd_offset) % PAGE ? "unaligned" : "";
+}
+
 static void refused(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
 {
     const SsExchange *exchange = notice->exchange;
     const SsRegion *region = region_of(notice);
+    const char *reason = g_str_equal(exchange->reason, SS_REASON_NOT_TOLD)
+                             ? reason_of(exchange, region)
+                             : exchange->reason;
     for (guint i = 0; i < G_N_ELEMENTS(reasons); i++) {
-        if (!g_str_equal(exchange->reason, reasons[i].word)) {
+        if (!g_str_equal(reason, reasons[i].word)) {
             continue;
         }
         bool leaves = i == 0 && region && beyond(exchange->shm_offset, exchange->len, region->size);

@@ -45,8 +45,11 @@ SsFinding *ss_outside_report(SsChecks *checks, const SsCheck *check, const SsNot
     if (refused) {
         ss_finding_state(finding, "back-end",
                          g_strdup("asked for what the protocol does not allow: its fault"));
-        ss_finding_state(finding, "QEMU",
-                         g_strdup_printf("refused it (%s), and changed nothing", exchange->reason));
+        ss_finding_state(
+            finding, "QEMU",
+            g_str_equal(exchange->reason, SS_REASON_NOT_TOLD)
+                ? g_strdup("refused it; why, nobody outside sees")
+                : g_strdup_printf("refused it (%s), and changed nothing", exchange->reason));
     } else {
         ss_finding_state(finding, "back-end",
                          g_strdup("asked for what the protocol does not allow"));

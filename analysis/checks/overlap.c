@@ -39,7 +39,10 @@ static void refused(SsChecks *checks, const SsCheck *check, const SsNotice *noti
 static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
 {
     const SsExchange *exchange = notice->exchange;
-    if (notice->kind == SS_NOTICE_REFUSED && g_str_equal(exchange->reason, "overlap")) {
+    bool not_told = g_str_equal(exchange->reason, SS_REASON_NOT_TOLD) &&
+                    exchange->place_fault == SS_PLACE_OVERLAP;
+    if (notice->kind == SS_NOTICE_REFUSED &&
+        (not_told || g_str_equal(exchange->reason, "overlap"))) {
         refused(checks, check, notice);
     } else if (notice->kind == SS_NOTICE_SETTLED && exchange->place_fault == SS_PLACE_OVERLAP &&
                exchange->added && !exchange->refused) {

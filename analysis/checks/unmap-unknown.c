@@ -39,15 +39,21 @@ static void refused(SsChecks *checks, const SsCheck *check, const SsNotice *noti
     (void)ss_outside_report(checks, check, notice, &outside);
 }
 
+/* By what is known to have been mapped there. */
+static bool wrong(const SsChecks *checks, const SsProcess *process, const SsExchange *exchange,
+                  gint64 ns)
+{
+    return exchange->place_fault == SS_PLACE_NOT_WHOLE ||
+           (exchange->place_fault == SS_PLACE_EMPTY && exchange->there_known &&
+            !ss_model_lost(checks->model, process, process->birth_ns, ns));
+}
+
 static void settled(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
 {
     const SsExchange *exchange = notice->exchange;
     bool empty = exchange->place_fault == SS_PLACE_EMPTY;
     if (!ss_exchange_went_well(notice->device, exchange) ||
-        (!empty && exchange->place_fault != SS_PLACE_NOT_WHOLE) ||
-        (empty &&
-         (!exchange->there_known ||
-          ss_model_lost(checks->model, notice->process, notice->process->birth_ns, notice->ns)))) {
+        !wrong(checks, notice->process, exchange, notice->ns)) {
         return;
     }
     g_autofree char *why = why_text(exchange);
@@ -66,8 +72,13 @@ static void settled(SsChecks *checks, const SsCheck *check, const SsNotice *noti
 static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
 {
     const SsExchange *exchange = notice->exchange;
-    if (notice->kind == SS_NOTICE_REFUSED && (g_str_equal(exchange->reason, "no-mapping") ||
-                                              g_str_equal(exchange->reason, "not-whole"))) {
+    /* Of one that tells no reason, what was mapped there when it came. */
+    bool not_told = g_str_equal(exchange->reason, SS_REASON_NOT_TOLD) &&
+                    exchange->request == SS_REQUEST_SHMEM_UNMAP &&
+                    wrong(checks, notice->process, exchange, notice->ns);
+    if (notice->kind == SS_NOTICE_REFUSED &&
+        (not_told || g_str_equal(exchange->reason, "no-mapping") ||
+         g_str_equal(exchange->reason, "not-whole"))) {
         refused(checks, check, notice);
     } else if (notice->kind == SS_NOTICE_SETTLED && exchange->request == SS_REQUEST_SHMEM_UNMAP) {
         settled(checks, check, notice);

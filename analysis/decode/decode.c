@@ -209,7 +209,7 @@ static void name_thread(Decoder *decoder, const SsEventLayout *layout, const bt_
         return;
     }
     if (named->tid != ours->tid || named->pid != ours->pid || named->trace != ours->trace ||
-        !ours->tid) {
+        !ours->tid || ours->id == SS_EVENT_SHMEMSCOPE_WIRE_LIBRARY /* another program, perhaps */) {
         *named = (NamedThread){ .trace = ours->trace, .pid = ours->pid, .tid = ours->tid };
         ours->procname = ss_event_layout_procname(layout, event);
     }

@@ -177,7 +177,9 @@ static void replied(SsModel *model, SsProcess *process, const SsEvent *event)
         SsExchange none = { .request = u->vhost_user_backend_reply.request, .read_ns = event->ns };
         ss_model_tell(model, &(SsNotice){ .kind = SS_NOTICE_STRAY_REPLY,
                                           .ns = event->ns,
-                                          .since_ns = event->ns,
+                                          /* From outside it is only known by nothing missing. */
+                                          .since_ns = ss_process_outside(process) ? device->birth_ns
+                                                                                  : event->ns,
                                           .process = process,
                                           .device = device,
                                           .exchange = &none });

@@ -60,6 +60,14 @@ void ss_json_worth(JsonBuilder *json, const SsReport *report)
         json_builder_add_string_value(json, g_ptr_array_index(report->checks->left_out, i));
     }
     json_builder_end_array(json);
+    ss_json_begin_array(json, "not_from_outside");
+    for (guint i = 0; i < report->checks->undecided->len; i++) {
+        const SsUndecided *undecided = g_ptr_array_index(report->checks->undecided, i);
+        if (undecided->outside) {
+            json_builder_add_string_value(json, undecided->check);
+        }
+    }
+    json_builder_end_array(json);
     ss_json_int(json, "waits_in_commit", model->waits_in_commit);
     ss_json_int(json, "waits_in_phase", model->waits_in_phase);
     ss_json_begin_object(json, "windows");

@@ -85,6 +85,14 @@ static void add_process(JsonBuilder *json, const SsReport *report, const SsProce
     ss_json_time(json, report, "birth_t_ns", process->birth_ns);
     ss_json_time(json, report, "last_t_ns", process->last_ns);
     ss_json_string(json, "end", ends[process->end]);
+    ss_json_begin_array(json, "sources");
+    if (process->sources & SS_SOURCE_TRACEPOINTS) {
+        json_builder_add_string_value(json, "tracepoints");
+    }
+    if (process->sources & SS_SOURCE_WIRE) {
+        json_builder_add_string_value(json, "wire");
+    }
+    json_builder_end_array(json);
     g_autoptr(SsState) state = ss_state_of(report->model, process);
     ss_json_begin_object(json, "state");
     ss_json_string(json, "kind", ss_state_name(state->kind));

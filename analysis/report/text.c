@@ -159,6 +159,12 @@ static void add_processes(const SsReport *report, GString *out)
         }
         g_autofree char *text = ss_process_text(process->vm, process->name, process->pid);
         ss_text_labelled(out, LABEL, "vm", text);
+        if (process->sources & SS_SOURCE_WIRE) {
+            ss_text_labelled(out, LABEL, "  seen",
+                             process->sources & SS_SOURCE_TRACEPOINTS
+                                 ? "by its tracepoints, and from outside by the wire library"
+                                 : "from outside, by the wire library");
+        }
         g_autoptr(SsState) state = ss_state_of(report->model, process);
         ss_text_labelled(out, LABEL, "  state", state->text);
         for (guint d = 0; d < process->devices->len; d++) {
@@ -227,6 +233,17 @@ static void add_span(GString *text, const char *what, const SsSpan *span)
                            longest);
 }
 
+/* From outside a mapping's end is seen when RCU has passed. */
+static bool traced(const SsModel *model)
+{
+    for (guint t = 0; t < model->traces->len; t++) {
+        if (ss_trace_sources(model, t) & SS_SOURCE_TRACEPOINTS) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void add_counts(const SsReport *report, GString *out)
 {
     const SsCounts *counts = &report->model->counts;
@@ -252,7 +269,7 @@ static void add_counts(const SsReport *report, GString *out)
     }
     add_alive(report, fds, ss_open_events, count_open_fds(report->model), "open");
     ss_text_labelled(out, LABEL, "descriptors", fds->str);
-    if (counts->fds_waiting_most) {
+    if (counts->fds_waiting_most && traced(report->model)) {
         g_autofree char *most = figure_text(report, counts, "fds_waiting_most");
         g_autofree char *waited = g_strdup_printf("%s at once, at most, waited for RCU", most);
         ss_text_labelled(out, LABEL, "", waited);

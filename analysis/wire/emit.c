@@ -22,10 +22,14 @@ SsEvent ss_wire_make(const SsEvent *at, SsEventId id)
     return event;
 }
 
-void ss_wire_emit(SsWireProcess *process, const SsEvent *event)
+SsProcess *ss_wire_emit(SsWireProcess *process, const SsEvent *event)
 {
-    SsProcess *model = ss_model_apply(process->wire->model, event);
+    SsEvent named = *event;
+    named.procname = g_hash_table_lookup(process->names, GINT_TO_POINTER(event->tid));
+    SsProcess *model = ss_model_apply(process->wire->model, &named);
     model->sources |= SS_SOURCE_WIRE;
+    process->known = model;
+    return model;
 }
 
 void ss_wire_emit_device(SsWireConn *main, const SsEvent *at)
@@ -38,16 +42,22 @@ void ss_wire_emit_device(SsWireConn *main, const SsEvent *at)
     event.u.vhost_user_device.features = side->features;
     event.u.vhost_user_device.protocol_features = side->protocol_features;
     event.u.vhost_user_device.started = side->started;
-    ss_wire_emit(main->process, &event);
+    (void)ss_wire_emit(main->process, &event);
 }
 
-void ss_wire_emit_phase(SsWireConn *main, const SsEvent *at, bool begins)
+void ss_wire_emit_phase(SsWireConn *main, const SsEvent *at, SsEventId id, bool begins)
 {
-    SsEvent event = ss_wire_make(at, SS_EVENT_VHOST_USER_STOP);
-    event.u.vhost_user_stop.dev = main->conn;
-    event.u.vhost_user_stop.vdev = main->conn;
-    event.u.vhost_user_stop.phase = !begins;
-    ss_wire_emit(main->process, &event);
+    SsEvent event = ss_wire_make(at, id);
+    if (id == SS_EVENT_VHOST_USER_START) {
+        event.u.vhost_user_start.dev = main->conn;
+        event.u.vhost_user_start.vdev = main->conn;
+        event.u.vhost_user_start.phase = !begins;
+    } else {
+        event.u.vhost_user_stop.dev = main->conn;
+        event.u.vhost_user_stop.vdev = main->conn;
+        event.u.vhost_user_stop.phase = !begins;
+    }
+    (void)ss_wire_emit(main->process, &event);
 }
 
 void ss_wire_emit_commit(SsWireProcess *process, const SsEvent *at, bool begins)
@@ -59,7 +69,7 @@ void ss_wire_emit_commit(SsWireProcess *process, const SsEvent *at, bool begins)
     } else {
         event.u.memory_commit_end.pending = 1;
     }
-    ss_wire_emit(process, &event);
+    (void)ss_wire_emit(process, &event);
 }
 
 void ss_wire_emit_mapping(SsWireProcess *process, const SsWireMapping *mapping, const SsEvent *at,
@@ -99,5 +109,5 @@ void ss_wire_emit_mapping(SsWireProcess *process, const SsWireMapping *mapping, 
         event.u.virtio_shmem_mapping_finalized.fd = mapping->fd;
         break;
     }
-    ss_wire_emit(process, &event);
+    (void)ss_wire_emit(process, &event);
 }

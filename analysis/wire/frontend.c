@@ -41,7 +41,7 @@ static void open_main(SsWireConn *conn, const SsEvent *event)
     open.u.vhost_user_channel_open.dev = conn->conn;
     open.u.vhost_user_channel_open.chardev = conn->name;
     open.u.vhost_user_channel_open.fd = conn->fd;
-    ss_wire_emit(conn->process, &open);
+    (void)ss_wire_emit(conn->process, &open);
     ss_wire_side(conn)->opened = true;
 }
 
@@ -50,7 +50,7 @@ static void open_backend(SsWireConn *conn, const SsEvent *event)
     SsEvent open = ss_wire_make(event, SS_EVENT_VHOST_USER_BACKEND_CHANNEL_OPEN);
     open.u.vhost_user_backend_channel_open.dev = conn->main;
     open.u.vhost_user_backend_channel_open.fd = conn->fd;
-    ss_wire_emit(conn->process, &open);
+    (void)ss_wire_emit(conn->process, &open);
     ss_wire_side(conn)->opened = true;
 }
 
@@ -79,6 +79,23 @@ static guint64 seq_of(const SsEvent *event)
     default:
         return 0;
     }
+}
+
+/* Messages are counted: of those that are missing nobody else may tell. */
+static void count_message(SsWireConn *conn, const SsEvent *event)
+{
+    SsFrontendChannel *side = ss_wire_side(conn);
+    bool sent =
+        event->id == SS_EVENT_SHMEMSCOPE_WIRE_MESSAGE && event->u.shmemscope_wire_message.sent;
+    guint64 seq = seq_of(event);
+    guint64 last = side->seen[sent];
+    if ((last || side->opened) && seq > last + 1) {
+        gint64 since = side->last_ns ? side->last_ns : conn->birth_ns;
+        ss_model_add_loss(conn->process->wire->model, event->trace, MIN(since, event->ns),
+                          event->ns, 0 /* not counted */);
+    }
+    side->seen[sent] = MAX(seq, last);
+    side->last_ns = MAX(side->last_ns, event->ns);
 }
 
 static void channel_told(SsWireConn *conn, const SsEvent *event)
@@ -113,6 +130,7 @@ void ss_wire_frontend_event(SsWire *wire, SsWireConn *conn, const SsEvent *event
     case SS_EVENT_SHMEMSCOPE_WIRE_MESSAGE:
     case SS_EVENT_SHMEMSCOPE_WIRE_SHMEM:
         opened(conn, event, seq_of(event));
+        count_message(conn, event);
         break;
     default:
         break;

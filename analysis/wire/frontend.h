@@ -43,8 +43,10 @@ typedef struct SsAsked {
 
 /* The main channel's side is the device, and the back-end channel's has what was asked. */
 struct SsFrontendChannel {
-    bool opened; /* told to the model */
-    bool first;  /* its first message was seen */
+    bool opened;     /* told to the model */
+    bool first;      /* its first message was seen */
+    guint64 seen[2]; /* number of the last message: received, sent; 0: none was seen */
+    gint64 last_ns;  /* its last message */
     /* of a main channel */
     guint64 features, protocol_features;
     bool started;
@@ -89,9 +91,10 @@ typedef struct SsWireThread {
     gint32 tid;
     gint64 last_ns;       /* its last event */
     SsWireConn *asked;    /* weak; back-end channel whose request it dispatches; NULL: none */
-    SsWireConn *stopping; /* weak; main channel of the device that it stops; NULL: none */
+    SsWireConn *phase_of; /* weak; main channel of the device that it starts or stops; NULL: none */
+    SsEventId phase;      /* VHOST_USER_START or _STOP */
     bool in_commit;
-    guint waits;    /* for replies that its own requests asked for */
+    bool waits;     /* for the reply to what it asked for last */
     gint64 step_ns; /* of the last thing that was surely inside */
 } SsWireThread;
 
@@ -113,9 +116,10 @@ SsWireConn *ss_wire_main_of(SsWireConn *backend);
 /* emit.c: to the model, in the process, at the time and by the thread of `at`, unless it is said
  * otherwise. */
 SsEvent ss_wire_make(const SsEvent *at, SsEventId id);
-void ss_wire_emit(SsWireProcess *process, const SsEvent *event);
+/* Returns the model's process, weak. */
+SsProcess *ss_wire_emit(SsWireProcess *process, const SsEvent *event);
 void ss_wire_emit_device(SsWireConn *main, const SsEvent *at);
-void ss_wire_emit_phase(SsWireConn *main, const SsEvent *at, bool begins);
+void ss_wire_emit_phase(SsWireConn *main, const SsEvent *at, SsEventId id, bool begins);
 void ss_wire_emit_commit(SsWireProcess *process, const SsEvent *at, bool begins);
 void ss_wire_emit_mapping(SsWireProcess *process, const SsWireMapping *mapping, const SsEvent *at,
                           SsEventId id, const char *reason);

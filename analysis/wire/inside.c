@@ -3,17 +3,25 @@
  *
  * What a thread is in. Only what its calls on channels make certain is told: a memory table that
  * goes out while a request of the back-end is dispatched goes out in a commit, and that in the
- * dispatch; ring 0 of a started device is disabled, or asked for its base, at its stop.
+ * dispatch; features are set as a device is started; ring 0 of a started one is disabled, or asked
+ * for its base, at its stop.
  */
 #include "analysis/wire/frontend.h"
 
 enum {
     BACKEND_IOTLB_MSG = 1,
     BACKEND_CONFIG_CHANGE = 2,
+    GET_FEATURES = 1,
+    SET_FEATURES = 2,
+    SET_VRING_NUM = 8,
     GET_VRING_BASE = 11,
+    SET_VRING_ERR = 14,
     SET_VRING_ENABLE = 18,
     IOTLB_MSG = 22,
     GET_CONFIG = 24,
+    REM_MEM_REG = 38,
+    SET_STATUS = 39,
+    GET_STATUS = 40,
 };
 
 #define F_RING_RESET (G_GUINT64_CONSTANT(1) << 40)
@@ -30,31 +38,42 @@ SsWireThread *ss_wire_thread_of(SsWireProcess *process, gint32 tid)
     return thread;
 }
 
-static void end_stop(SsWireThread *thread, const SsEvent *event)
+static void end_phase(SsWireThread *thread, const SsEvent *event)
 {
-    SsWireConn *main = thread->stopping;
+    SsWireConn *main = thread->phase_of;
     SsEvent at = *event;
-    thread->stopping = NULL;
+    thread->phase_of = NULL;
     if (main) {
         at.tid = thread->tid;
         at.ns = thread->step_ns;
-        ss_wire_emit_phase(main, &at, false);
+        ss_wire_emit_phase(main, &at, thread->phase, false);
     }
 }
 
 void ss_wire_inside(SsWireProcess *process, const SsEvent *event)
 {
-    if (event->id == SS_EVENT_SHMEMSCOPE_WIRE_LIBRARY ||
-        event->id == SS_EVENT_SHMEMSCOPE_WIRE_CHANNEL ||
-        event->id == SS_EVENT_SHMEMSCOPE_WIRE_WAIT_LASTS ||
-        event->id == SS_EVENT_SHMEMSCOPE_WIRE_READ_LASTS) {
+    switch (event->id) {
+    case SS_EVENT_SHMEMSCOPE_WIRE_MEMORY_REGION:
+    case SS_EVENT_SHMEMSCOPE_WIRE_REGION:
+    case SS_EVENT_SHMEMSCOPE_WIRE_FD:
+        return; /* parts of a message that is told itself */
+    case SS_EVENT_SHMEMSCOPE_WIRE_LIBRARY:
+    case SS_EVENT_SHMEMSCOPE_WIRE_CHANNEL:
+    case SS_EVENT_SHMEMSCOPE_WIRE_WAIT_LASTS:
+    case SS_EVENT_SHMEMSCOPE_WIRE_READ_LASTS:
+    case SS_EVENT_SHMEMSCOPE_WIRE_FD_LOST:
+    case SS_EVENT_SHMEMSCOPE_WIRE_FD_FOUND:
         return; /* told by other threads than it is of, or at a state dump */
+    default:
+        break;
     }
     SsWireThread *thread = ss_wire_thread_of(process, event->tid);
     thread->last_ns = MAX(thread->last_ns, event->ns);
-    if (thread->stopping && (event->id != SS_EVENT_SHMEMSCOPE_WIRE_MESSAGE ||
-                             event->u.shmemscope_wire_message.conn != thread->stopping->conn)) {
-        end_stop(thread, event);
+    thread->waits = false; /* one that waits does nothing else: its wait ended, seen or not */
+    bool goes_on = event->id == SS_EVENT_SHMEMSCOPE_WIRE_MESSAGE && thread->phase_of &&
+                   event->u.shmemscope_wire_message.conn == thread->phase_of->conn;
+    if (thread->phase_of && !goes_on) {
+        end_phase(thread, event);
     }
 }
 
@@ -105,7 +124,9 @@ static void look_for_dispatch(SsWireConn *main, SsWireThread *thread, const SsEv
         return;
     }
     if (ss_wire_is_table(request) && !thread->in_commit) {
-        ss_wire_asked_adds(conn, event);
+        if (request != REM_MEM_REG || ss_wire_side(conn)->asked.replies) {
+            ss_wire_asked_adds(conn, event);
+        }
         ss_wire_emit_commit(conn->process, event, true);
         thread->in_commit = true;
     }
@@ -113,25 +134,43 @@ static void look_for_dispatch(SsWireConn *main, SsWireThread *thread, const SsEv
     thread->step_ns = event->ns;
 }
 
-static void look_for_stop(SsWireConn *main, SsWireThread *thread, const SsEvent *event)
+/* What a thread says as it starts a device, or stops it. */
+static bool belongs_to(const SsFrontendChannel *side, const SsWireThread *thread,
+                       const SsEvent *event)
+{
+    guint32 request = event->u.shmemscope_wire_message.request;
+    bool disables = request == SET_VRING_ENABLE && !(event->u.shmemscope_wire_message.value >> 32);
+    if (event->ns - thread->step_ns > SS_WIRE_STEP_NS) {
+        return false;
+    }
+    if (thread->phase == SS_EVENT_VHOST_USER_STOP) {
+        return disables || request == GET_VRING_BASE;
+    }
+    return (request >= SET_VRING_NUM && request <= SET_VRING_ERR && request != GET_VRING_BASE) ||
+           (request == SET_VRING_ENABLE && !disables) || request == SET_STATUS ||
+           request == GET_STATUS || request == GET_FEATURES ||
+           (!side->started && ss_wire_is_table(request));
+}
+
+static void look_for_phase(SsWireConn *main, SsWireThread *thread, const SsEvent *event)
 {
     const SsFrontendChannel *side = ss_wire_side(main);
     guint64 value = event->u.shmemscope_wire_message.value;
     guint32 request = event->u.shmemscope_wire_message.request;
     bool disables = request == SET_VRING_ENABLE && !(value >> 32);
-    bool asks_base = request == GET_VRING_BASE;
-    bool goes_on = thread->stopping == main && (disables || asks_base);
-    bool begins = !goes_on && side->started && !(value & G_MAXUINT32) &&
-                  (disables || (asks_base && !(side->features & F_RING_RESET)));
-    if (!goes_on) {
-        end_stop(thread, event);
-    }
-    if (begins) {
-        thread->stopping = main;
-        ss_wire_emit_phase(main, event, true);
-    }
-    if (begins || goes_on) {
+    bool stops = side->started && !(value & G_MAXUINT32) &&
+                 (disables || (request == GET_VRING_BASE && !(side->features & F_RING_RESET)));
+    bool starts = !side->started && request == SET_FEATURES;
+    if (thread->phase_of == main && belongs_to(side, thread, event)) {
         thread->step_ns = event->ns;
+        return;
+    }
+    end_phase(thread, event);
+    if (stops || starts) {
+        thread->phase_of = main;
+        thread->phase = stops ? SS_EVENT_VHOST_USER_STOP : SS_EVENT_VHOST_USER_START;
+        thread->step_ns = event->ns;
+        ss_wire_emit_phase(main, event, thread->phase, true);
     }
 }
 
@@ -139,16 +178,14 @@ void ss_wire_inside_request(SsWireConn *main, const SsEvent *event)
 {
     SsWireThread *thread = ss_wire_thread_of(main->process, event->tid);
     look_for_dispatch(main, thread, event);
-    look_for_stop(main, thread, event);
+    look_for_phase(main, thread, event);
 }
 
 void ss_wire_inside_reply(SsWireProcess *process, gint32 tid, gint64 ns)
 {
     SsWireThread *thread = ss_wire_thread_of(process, tid);
     thread->step_ns = MAX(thread->step_ns, ns);
-    if (thread->waits) {
-        thread->waits--;
-    }
+    thread->waits = false;
     if (thread->asked && thread->in_commit) {
         SsAsked *asked = &ss_wire_side(thread->asked)->asked;
         asked->last_ns = MAX(asked->last_ns, ns);
@@ -163,7 +200,7 @@ static void finish_thread(SsWireProcess *process, SsWireThread *thread, gint64 n
     if (thread->waits) {
         return;
     }
-    end_stop(thread, &at);
+    end_phase(thread, &at);
     SsWireConn *conn = thread->asked;
     if (conn && !ss_wire_owes(conn)) {
         const SsAsked *asked = &ss_wire_side(conn)->asked;

@@ -50,6 +50,19 @@ static void learn_from_request(SsWireConn *conn, const SsEvent *event)
     }
 }
 
+/* A thread asks for one thing at a time: an older reply came unseen. */
+static void drop_unanswered(SsFrontendChannel *side, gint32 tid)
+{
+    for (GList *link = side->pending.head; link;) {
+        GList *next = link->next;
+        if (((SsPending *)link->data)->tid == tid) {
+            g_free(link->data);
+            g_queue_delete_link(&side->pending, link);
+        }
+        link = next;
+    }
+}
+
 static void sent(SsWireConn *conn, const SsEvent *event)
 {
     SsFrontendChannel *side = ss_wire_side(conn);
@@ -69,14 +82,15 @@ static void sent(SsWireConn *conn, const SsEvent *event)
     made.u.vhost_user_request.fds = event->u.shmemscope_wire_message.fds;
     made.u.vhost_user_request.ret = ret;
     made.u.vhost_user_request.unread = event->u.shmemscope_wire_message.unread;
-    ss_wire_emit(conn->process, &made);
+    (void)ss_wire_emit(conn->process, &made);
     if (ret == 0 && ss_request_answered(request, flags)) {
+        drop_unanswered(side, event->tid);
         SsPending *pending = g_new0(SsPending, 1);
         *pending = (SsPending){ .seq = made.u.vhost_user_request.seq,
                                 .request = request,
                                 .tid = event->tid };
         g_queue_push_tail(&side->pending, pending);
-        ss_wire_thread_of(conn->process, event->tid)->waits++;
+        ss_wire_thread_of(conn->process, event->tid)->waits = true;
         if (side->pending.length > SS_WIRE_PENDING) {
             g_free(g_queue_pop_head(&side->pending));
         }
@@ -93,7 +107,7 @@ static void read_ended(SsWireConn *conn, const SsEvent *event, const SsPending *
     made.u.vhost_user_reply_read.request = pending->request;
     made.u.vhost_user_reply_read.ret = ret;
     made.u.vhost_user_reply_read.unread = unread;
-    ss_wire_emit(conn->process, &made);
+    (void)ss_wire_emit(conn->process, &made);
 }
 
 /* The back-end could, or could not, take the table that it was sent. */
@@ -111,7 +125,7 @@ static void table_answered(SsWireConn *conn, const SsEvent *event, const SsPendi
     SsEvent made = ss_wire_make(event, SS_EVENT_VHOST_USER_MEM_TABLE);
     made.u.vhost_user_mem_table.dev = conn->conn;
     made.u.vhost_user_mem_table.ret = failed ? -EIO : 0;
-    ss_wire_emit(conn->process, &made);
+    (void)ss_wire_emit(conn->process, &made);
 }
 
 static void received(SsWireConn *conn, const SsEvent *event)
@@ -144,7 +158,7 @@ static void region(SsWireConn *conn, const SsEvent *event)
     made.u.virtio_shmem_region.vdev = conn->conn;
     made.u.virtio_shmem_region.shmid = event->u.shmemscope_wire_region.shmid;
     made.u.virtio_shmem_region.size = event->u.shmemscope_wire_region.size;
-    ss_wire_emit(conn->process, &made);
+    (void)ss_wire_emit(conn->process, &made);
 }
 
 /* Told by a thread of the library's; the wait is of the one that asked. */
@@ -171,7 +185,7 @@ static void wait_lasts(SsWireConn *conn, const SsEvent *event)
     made.u.vhost_user_reply_wait_lasts.peek_request = u->shmemscope_wire_wait_lasts.peek_request;
     made.u.vhost_user_reply_wait_lasts.peek_flags = u->shmemscope_wire_wait_lasts.peek_flags;
     made.u.vhost_user_reply_wait_lasts.peek_size = u->shmemscope_wire_wait_lasts.peek_size;
-    ss_wire_emit(conn->process, &made);
+    (void)ss_wire_emit(conn->process, &made);
 }
 
 void ss_wire_main_event(SsWireConn *conn, const SsEvent *event)
@@ -207,5 +221,5 @@ void ss_wire_main_closed(SsWireConn *conn, const SsEvent *event)
     SsEvent made = ss_wire_make(event, SS_EVENT_VHOST_USER_CHANNEL_CLOSE);
     made.u.vhost_user_channel_close.dev = conn->conn;
     made.u.vhost_user_channel_close.chardev = conn->name;
-    ss_wire_emit(conn->process, &made);
+    (void)ss_wire_emit(conn->process, &made);
 }

@@ -152,7 +152,7 @@ void ss_wire_received(SsWireConn *conn, const SsEvent *event)
     made.u.vhost_user_backend_fd.fdev = u->shmemscope_wire_fd.fdev;
     made.u.vhost_user_backend_fd.ino = u->shmemscope_wire_fd.ino;
     made.u.vhost_user_backend_fd.size = u->shmemscope_wire_fd.size;
-    ss_wire_emit(conn->process, &made);
+    (void)ss_wire_emit(conn->process, &made);
 }
 
 /* The first duplicate that is made for a SHMEM_MAP is its mapping's. */
@@ -204,7 +204,7 @@ static void duplicated(SsWireProcess *process, const SsEvent *event)
         fd->mapping_id = mapping ? mapping->id : G_MAXUINT64;
         made.u.virtio_shmem_fd_dup.mapping = mapping ? mapping->id : 0;
     }
-    ss_wire_emit(process, &made);
+    (void)ss_wire_emit(process, &made);
 }
 
 static bool is_received(const SsWireFd *fd)
@@ -220,7 +220,7 @@ static void close_received(SsWireProcess *process, SsWireFd *fd, const SsEvent *
     made.u.vhost_user_backend_fd_close.seq = fd->seq;
     made.u.vhost_user_backend_fd_close.fd = fd->number;
     made.u.vhost_user_backend_fd_close.ret = event->u.shmemscope_wire_fd_close.ret;
-    ss_wire_emit(process, &made);
+    (void)ss_wire_emit(process, &made);
     if (!fd->open || asked->seq != fd->seq || asked->done) {
         return;
     }
@@ -240,14 +240,14 @@ static void emit_closed(SsWireProcess *process, const SsWireFd *fd, const SsEven
         made.u.virtio_shmem_fd_close.mapping = fd->mapping_id == G_MAXUINT64 ? 0 : fd->mapping_id;
         made.u.virtio_shmem_fd_close.fd = fd->number;
         made.u.virtio_shmem_fd_close.ret = ret;
-        ss_wire_emit(process, &made);
+        (void)ss_wire_emit(process, &made);
     } else {
         SsEvent made = ss_wire_make(event, SS_EVENT_RAM_BLOCK_RECLAIMED);
         made.u.ram_block_reclaimed.host = fd->host;
         made.u.ram_block_reclaimed.len = fd->host_len;
         made.u.ram_block_reclaimed.fd = fd->number;
         made.u.ram_block_reclaimed.ret = ret;
-        ss_wire_emit(process, &made);
+        (void)ss_wire_emit(process, &made);
     }
 }
 

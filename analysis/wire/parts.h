@@ -46,12 +46,14 @@ struct SsWireProcess {
     SsWire *wire; /* weak */
     guint trace;
     gint32 pid;
-    GHashTable *conns;    /* guint64 * -> owned SsWireConn */
-    bool traced;          /* QEMU's own tracepoints tell of it too, and lead */
-    bool decided;         /* `traced` is final, unless a tracepoint comes after all */
-    gint64 first_ns;      /* of its wire events */
-    GArray *held;         /* of SsEvent, until it is decided; strings owned by `strings` */
-    GPtrArray *strings;   /* owned char * */
+    GHashTable *conns;  /* guint64 * -> owned SsWireConn */
+    bool traced;        /* QEMU's own tracepoints tell of it too, and lead */
+    bool decided;       /* `traced` is final, unless a tracepoint comes after all */
+    gint64 first_ns;    /* of its wire events */
+    GArray *held;       /* of SsEvent, until it is decided; strings owned by `strings` */
+    GPtrArray *strings; /* owned char * */
+    GHashTable *names;  /* int tid -> owned char *: told once, before the model knows the thread */
+    SsProcess *known;   /* weak; the model's, once something was made of it; NULL before */
     SsFrontend *frontend; /* owned by frontend.c; NULL until needed */
     SsBackend *backend;   /* owned by backend.c; NULL until needed */
 };

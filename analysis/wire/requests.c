@@ -23,6 +23,15 @@ static void unasked_removal(SsWireConn *conn, const SsEvent *at)
     }
 }
 
+/* It may have been mapped all the same: what is mapped in the device is not known any more. */
+static bool maps_unseen(SsWireConn *conn)
+{
+    const SsAsked *asked = &ss_wire_side(conn)->asked;
+    const SsWireMapping *mapping =
+        asked->mapping ? ss_wire_mapping_find(conn->process, asked->mapping) : NULL;
+    return asked->request == SS_REQUEST_SHMEM_MAP && !asked->value && !(mapping && mapping->added);
+}
+
 void ss_wire_asked_ends(SsWireConn *conn, const SsEvent *at, gint32 ret)
 {
     SsAsked *asked = &ss_wire_side(conn)->asked;
@@ -50,7 +59,10 @@ void ss_wire_asked_ends(SsWireConn *conn, const SsEvent *at, gint32 ret)
     made.u.vhost_user_backend_dispatched.seq = asked->seq;
     made.u.vhost_user_backend_dispatched.request = asked->request;
     made.u.vhost_user_backend_dispatched.ret = ret;
-    ss_wire_emit(conn->process, &made);
+    SsProcess *process = ss_wire_emit(conn->process, &made);
+    if (maps_unseen(conn)) {
+        ss_device_get(process, conn->main, 0, made.ns)->late = true;
+    }
 }
 
 static void begin(SsWireConn *conn, const SsEvent *event, const SsAsked *asked)
@@ -103,7 +115,7 @@ static void shmem(SsWireConn *conn, const SsEvent *event)
     made.u.vhost_user_backend_shmem.shm_offset = u->shmemscope_wire_shmem.shm_offset;
     made.u.vhost_user_backend_shmem.len = u->shmemscope_wire_shmem.len;
     made.u.vhost_user_backend_shmem.flags = u->shmemscope_wire_shmem.flags;
-    ss_wire_emit(conn->process, &made);
+    (void)ss_wire_emit(conn->process, &made);
     release_fds(conn, u->shmemscope_wire_shmem.seq);
 }
 
@@ -122,7 +134,7 @@ static void other(SsWireConn *conn, const SsEvent *event)
     made.u.vhost_user_backend_request.flags = u->shmemscope_wire_message.flags;
     made.u.vhost_user_backend_request.size = u->shmemscope_wire_message.size;
     made.u.vhost_user_backend_request.fds = u->shmemscope_wire_message.fds;
-    ss_wire_emit(conn->process, &made);
+    (void)ss_wire_emit(conn->process, &made);
     release_fds(conn, u->shmemscope_wire_message.seq);
 }
 
@@ -132,6 +144,11 @@ void ss_wire_asked_adds(SsWireConn *conn, const SsEvent *at)
     SsWireMapping *mapping =
         asked->mapping ? ss_wire_mapping_find(conn->process, asked->mapping) : NULL;
     bool refused = asked->replies && asked->value != 0;
+    /* What was done with one that was not answered is known by what followed, if all is. */
+    if (!asked->replies && conn->process->known &&
+        ss_model_lost(conn->process->wire->model, conn->process->known, asked->ns, at->ns)) {
+        return;
+    }
     if (mapping && mapping->addr && !mapping->added && !refused) {
         ss_wire_mapping_add(conn->process, mapping, at);
     }
@@ -149,46 +166,55 @@ static void refused(SsWireConn *conn, const SsEvent *event)
     made.u.vhost_user_backend_refused.shm_offset = asked->shm_offset;
     made.u.vhost_user_backend_refused.len = asked->len;
     made.u.vhost_user_backend_refused.reason = SS_REASON_NOT_TOLD;
-    ss_wire_emit(conn->process, &made);
+    (void)ss_wire_emit(conn->process, &made);
+}
+
+/* What it does to the books; tells whether it is the first that went out. */
+static bool count_reply(SsAsked *asked, guint64 value, gint32 ret, gint64 ns)
+{
+    bool first = ret == 0 && !asked->replies;
+    asked->last_ns = ns;
+    asked->tries++;
+    asked->replies += ret == 0;
+    asked->value = first ? value : asked->value;
+    return first;
+}
+
+/* One that answers nothing that was read has no number: what it answers may be lost. */
+static guint64 number_of_reply(SsWireConn *conn, bool its)
+{
+    const SsFrontendChannel *side = ss_wire_side(conn);
+    if (its) {
+        return side->asked.seq;
+    }
+    return side->asked.seq || !side->opened ? G_MAXUINT64 : 0;
 }
 
 static void replied(SsWireConn *conn, const SsEvent *event)
 {
     const SsEventPayload *u = &event->u;
     SsAsked *asked = &ss_wire_side(conn)->asked;
-    bool its = asked->seq && asked->request == u->shmemscope_wire_message.request;
     guint64 value = u->shmemscope_wire_message.value;
     gint32 ret = u->shmemscope_wire_message.ret;
-    bool accepted = its && ret == 0 && value == 0;
-    if (accepted && asked->request == SS_REQUEST_SHMEM_MAP && !asked->done) {
+    bool its = asked->seq && asked->request == u->shmemscope_wire_message.request;
+    bool first = its && count_reply(asked, value, ret, event->ns);
+    if (first && value == 0 && asked->request == SS_REQUEST_SHMEM_MAP && !asked->done) {
         ss_wire_asked_adds(conn, event);
-    }
-    if (its && ret == 0 && value != 0 && asked->has_range && !asked->replies) {
+    } else if (first && value != 0 && asked->has_range) {
         refused(conn, event);
     }
     SsEvent made = ss_wire_make(event, SS_EVENT_VHOST_USER_BACKEND_REPLY);
     made.u.vhost_user_backend_reply.dev = conn->main;
-    /* One that answers nothing that was read has no number: what it answers may be lost. */
-    made.u.vhost_user_backend_reply.seq = its                                         ? asked->seq
-                                          : asked->seq || !ss_wire_side(conn)->opened ? G_MAXUINT64
-                                                                                      : 0;
+    made.u.vhost_user_backend_reply.seq = number_of_reply(conn, its);
     made.u.vhost_user_backend_reply.request = u->shmemscope_wire_message.request;
     made.u.vhost_user_backend_reply.value = value;
     made.u.vhost_user_backend_reply.ret = ret;
-    ss_wire_emit(conn->process, &made);
-    if (!its) {
-        return;
-    }
-    asked->last_ns = event->ns;
-    asked->tries++;
-    if (ret == 0 && !asked->replies++) {
-        asked->value = value;
-    }
-    if (accepted && asked->request == SS_REQUEST_SHMEM_UNMAP && asked->replies == 1) {
-        SsWireMapping *mapping = ss_wire_mapping_at(ss_wire_main_of(conn), asked);
-        if (mapping) {
-            ss_wire_mapping_remove(conn->process, mapping, event, SS_REMOVAL_UNMAP);
-        }
+    (void)ss_wire_emit(conn->process, &made);
+    SsWireMapping *mapping = first && value == 0 && asked->request == SS_REQUEST_SHMEM_UNMAP
+                                 ? ss_wire_mapping_at(ss_wire_main_of(conn), asked)
+                                 : NULL;
+    if (mapping) {
+        ss_wire_mapping_remove(conn->process, mapping, event, SS_REMOVAL_UNMAP);
     }
 }
 
@@ -212,7 +238,7 @@ static void read_lasts(SsWireConn *conn, const SsEvent *event)
     made.u.vhost_user_backend_read_lasts.dev = conn->main;
     made.u.vhost_user_backend_read_lasts.seq = event->u.shmemscope_wire_read_lasts.seq;
     made.u.vhost_user_backend_read_lasts.waited = event->u.shmemscope_wire_read_lasts.waited;
-    ss_wire_emit(conn->process, &made);
+    (void)ss_wire_emit(conn->process, &made);
 }
 
 void ss_wire_asked_event(SsWireConn *conn, const SsEvent *event)
@@ -252,5 +278,5 @@ void ss_wire_asked_closed(SsWireConn *conn, const SsEvent *event)
     made.u.vhost_user_backend_channel_close.dev = conn->main;
     made.u.vhost_user_backend_channel_close.fd = conn->fd;
     made.u.vhost_user_backend_channel_close.reason = reasons[MIN(reason, 2)];
-    ss_wire_emit(conn->process, &made);
+    (void)ss_wire_emit(conn->process, &made);
 }

@@ -30,6 +30,7 @@ static void process_free(gpointer data)
     g_hash_table_unref(process->conns);
     g_array_unref(process->held);
     g_ptr_array_unref(process->strings);
+    g_hash_table_unref(process->names);
     ss_wire_frontend_free(process);
     ss_wire_backend_free(process);
     g_free(process);
@@ -86,6 +87,7 @@ static SsWireProcess *process_of(SsWire *wire, const SsEvent *event)
         process->conns = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, conn_free);
         process->held = g_array_new(FALSE, FALSE, sizeof(SsEvent));
         process->strings = g_ptr_array_new_with_free_func(g_free);
+        process->names = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
         process->traced = ss_model_traced(wire->model, event);
         process->decided = process->traced || !tracepoints_recorded(wire->model, event->trace);
         g_hash_table_insert(wire->processes, g_memdup2(&key, sizeof(key)), process);
@@ -154,6 +156,10 @@ static void to_side(SsWire *wire, SsWireProcess *process, guint64 number, const 
 static void take(SsWire *wire, SsWireProcess *process, const SsEvent *event)
 {
     const SsEventPayload *u = &event->u;
+    if (event->procname) {
+        g_hash_table_replace(process->names, GINT_TO_POINTER(event->tid),
+                             g_strdup(event->procname));
+    }
 
     switch (event->id) {
     case SS_EVENT_SHMEMSCOPE_WIRE_CHANNEL:

@@ -57,6 +57,21 @@ static BeyondReach beyond_reach[] = {
     { SS_EVENT_VHOST_USER_REQUEST, "died-in-request" },
     { SS_EVENT_VIRTIO_SHMEM_REGION, "died-in-request" },
     { SS_EVENT_VIRTIO_SHMEM_FD_CLOSE, "fd-leak" },
+    { SS_EVENT_SHMEMSCOPE_WIRE_FD_CLOSE, "fd-leak" },
+    { SS_EVENT_SHMEMSCOPE_WIRE_MESSAGE, "missing-reply" },
+    { SS_EVENT_SHMEMSCOPE_WIRE_MESSAGE, "commit-before-reply" },
+    { SS_EVENT_SHMEMSCOPE_WIRE_MESSAGE, "died-in-request" },
+    { SS_EVENT_SHMEMSCOPE_WIRE_MESSAGE, "fd-leak" },
+    { SS_EVENT_SHMEMSCOPE_WIRE_MESSAGE, "fd-closed-early" },
+    { SS_EVENT_SHMEMSCOPE_WIRE_SHMEM, "unsolicited-reply" },
+    { SS_EVENT_SHMEMSCOPE_WIRE_SHMEM, "double-reply" },
+    { SS_EVENT_SHMEMSCOPE_WIRE_SHMEM, "fd-closed-early" },
+    { SS_EVENT_SHMEMSCOPE_WIRE_FD_DUP, "accepted-not-mapped" },
+    { SS_EVENT_SHMEMSCOPE_WIRE_FD_DUP, "fd-leak" },
+    { SS_EVENT_SHMEMSCOPE_WIRE_MAP, "fd-leak" },
+    { SS_EVENT_SHMEMSCOPE_WIRE_UNMAP, "stale-mapping" },
+    { SS_EVENT_SHMEMSCOPE_WIRE_UNMAP, "mapping-leak" },
+    { SS_EVENT_SHMEMSCOPE_WIRE_UNMAP, "fd-closed-early" },
 };
 
 static guint64 bit(const char *id)
