@@ -315,6 +315,16 @@ static void mapped(SsWireProcess *process, const SsEvent *event)
         frontend->memory = g_tree_new_full(by_address, NULL, NULL, NULL);
     }
     g_tree_insert(frontend->memory, &mapping->addr, mapping);
+    SsEvent object = ss_wire_make(event, SS_EVENT_VIRTIO_SHMEM_MAPPING_NEW);
+    object.u.virtio_shmem_mapping_new.mapping = mapping->id;
+    object.u.virtio_shmem_mapping_new.vdev = mapping->main->conn;
+    object.u.virtio_shmem_mapping_new.shmid = mapping->shmid;
+    object.u.virtio_shmem_mapping_new.shm_offset = mapping->shm_offset;
+    object.u.virtio_shmem_mapping_new.len = mapping->len;
+    object.u.virtio_shmem_mapping_new.fd_offset = mapping->fd_offset;
+    object.u.virtio_shmem_mapping_new.writable = mapping->writable;
+    object.u.virtio_shmem_mapping_new.fd = mapping->fd;
+    ss_wire_emit(process, &object);
     SsEvent made = ss_wire_make(event, SS_EVENT_VIRTIO_SHMEM_MAPPING_RAM);
     made.u.virtio_shmem_mapping_ram.mapping = mapping->id;
     made.u.virtio_shmem_mapping_ram.host = mapping->addr;

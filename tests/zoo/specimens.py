@@ -138,7 +138,7 @@ LEAKS = (
 REPLIES = (
     Specimen("two-replies", "believed", acts.stopped, bug="two-replies",
              expect=(Finding("double-reply", "observed", 3),),
-             witnesses=(w.replies_left_over, w.believes_refused(1), w.held)),
+             witnesses=(w.replies_left_over, w.refused(1), w.believes_refused(1), w.held)),
     Specimen("no-reply", "no-reply", acts.stopped, bug="no-reply",
              expect=(Finding("missing-reply", "observed", 2, said="SHMEM_MAP"),
                      Finding("missing-reply", "observed", 1, said="SHMEM_UNMAP")),
@@ -150,7 +150,7 @@ REPLIES = (
     Specimen("early-errno", "refused-once", acts.stopped, bug="early-errno",
              expect=(Finding("accepted-not-mapped", "observed",
                              place=("vhost_user_backend_handle_shmem_map", "bad-flags")),),
-             witnesses=(w.believes_refused(1), w.nothing_held, w.subregions("end", 0))),
+             witnesses=(w.refused(1), w.believes_refused(1), w.nothing_held, w.subregions("end", 0))),
     Specimen("refused-late", "one-map-any", acts.started, bug="refused-late",
              expect=(Finding("refused-but-mapped", "observed",
                              place=("vhost_user_backend_handle_shmem_map", "bad-flags")),),

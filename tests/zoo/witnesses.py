@@ -16,6 +16,20 @@ REPLY_SIZE = 12 + 8  # header and value
 TABLES_AT_START = 1
 
 
+def about(*checks):
+    """A witness of what the tool says in these findings: without them there is nothing to compare."""
+    def mark(witness):
+        witness.about = checks
+        return witness
+    return mark
+
+
+def inside(witness):
+    """One of what only QEMU itself tells."""
+    witness.inside = True
+    return witness
+
+
 def _fds(case):
     return sorted((entry["fd"], entry["ino"]) for entry in case.report.json["descriptors"])
 
@@ -46,6 +60,7 @@ def held(case):
     yield "maps", _maps(case), _proc_maps(case, "end")
 
 
+@about("fd-leak")
 def kept_fds(case):
     """Number and inode of each lost descriptor, by the findings as by /proc/PID/fd."""
     lost = sorted((entry["fd"], entry["ino"]) for entry in _about(case, "fd-leak"))
@@ -55,6 +70,7 @@ def kept_fds(case):
 
 def kept_maps(check):
     """Descriptor and range of each mapping that should be gone, by the finding as by /proc/PID."""
+    @about(check)
     def witness(case):
         about = _about(case, check)
         yield ("/proc maps", sorted((entry["ino"], entry["len"]) for entry in about),
@@ -66,12 +82,11 @@ def kept_maps(check):
 
 
 def _about(case, check):
-    return [entry for finding in case.found if finding["id"] == check
-            for entry in finding["about"]]
+    return [entry for finding in case.of(check) for entry in finding["about"]]
 
 
 def _lost(case, check):
-    return sum(finding["count"] for finding in case.found if finding["id"] == check)
+    return sum(finding["count"] for finding in case.of(check))
 
 
 def nothing_held(case):
@@ -93,6 +108,7 @@ def closes_seen(out):
             "-o", os.path.join(out, CLOSES)]
 
 
+@about("double-close")
 def failed_closes(case):
     """Closes that failed, by strace, of the numbers that the finding tells."""
     told = {entry["fd"] for entry in _about(case, "double-close")}
@@ -105,6 +121,7 @@ def heap_grew(before):
     """By glibc's account, QEMU's heap grew by the structures that were lost since the first
     look, BEFORE of them having been lost until then. The rest of QEMU allocates as well: to a
     tenth."""
+    @about("memory-region-leak")
     def witness(case):
         lost = _lost(case, "memory-region-leak") - before
         # A chunk of glibc's has its size in front, and is a multiple of 16 bytes.
@@ -115,16 +132,26 @@ def heap_grew(before):
     return witness
 
 
+@about("fd-closed-early")
 def maps_without_fd(case):
     """Mapped by /proc/PID/maps, and by /proc/PID/fd without a descriptor."""
     yield ("/proc maps without fd", _lost(case, "fd-closed-early"),
            len(_proc_maps(case, "end")) - len(_proc_fds(case, "end")))
 
 
+@about("double-reply")
 def replies_left_over(case):
     """What was answered twice leaves a reply of 20 bytes in the back-end's socket, each time."""
     unread = sum(end["unread"] for end in case.run.witness["end"]["unread_by_backend"])
     yield "unread replies", _lost(case, "double-reply"), unread // REPLY_SIZE
+
+
+def refused(count):
+    """Requests that QEMU refused, whatever it replied."""
+    @inside
+    def witness(case):
+        yield "refused", sum(case.report.counts["refusals"].values()), count
+    return witness
 
 
 def believes_refused(count):
@@ -132,11 +159,11 @@ def believes_refused(count):
     def witness(case):
         believed = [entry for entry in case.log.entries if entry.get("phase") == "replied"
                     and entry.get("tag") and entry["value"] == 0]
-        yield "refused", sum(case.report.counts["refusals"].values()), count
         yield "log believes", count, len(believed)
     return witness
 
 
+@about("unsolicited-reply")
 def unasked_left_over(case):
     """A reply that nobody asked for stays in the back-end's socket."""
     unread = sum(end["unread"] for end in case.run.witness["end"]["unread_by_backend"])
@@ -145,6 +172,7 @@ def unasked_left_over(case):
 
 def done_by_log(tag, count):
     """Requests that the scenario wants refused, and that the back-end's log has done."""
+    @about(tag)
     def witness(case):
         done = [entry for entry in case.log.maps_ok if entry.get("tag") == tag]
         yield "log done", _lost(case, tag), len(done)
@@ -161,6 +189,7 @@ def refused_by_log(count):
     return witness
 
 
+@about("overlap", "out-of-range", "unmap-unknown")
 def refused_as_logged(case):
     """Requests outside the protocol, by the findings as by the reasons in the back-end's log."""
     tags = case.log.refusals_by_tag()
@@ -172,6 +201,7 @@ def refused_as_logged(case):
         yield f"log {check}", _lost(case, check), sum(tags[reason] for reason in reasons)
 
 
+@about("memory-table-failed")
 def tables_sent(case):
     """What the memory table could not take was never sent: the back-end served the others."""
     served = [entry for entry in case.log.entries if entry["op"] == "serve"
@@ -186,6 +216,7 @@ def closed_late(case):
            len(case.log.unmaps_ok))
 
 
+@about("readonly-writable")
 def writable_maps(case):
     """Mappings that the scenario asked read-only for and that are rw-s in /proc/PID/maps."""
     rights = [line.split()[1] for line in case.run.witness["end"]["maps"]]
@@ -212,6 +243,7 @@ def shown(point, count):
     return witness
 
 
+@about("missing-reply")
 def unanswered(case):
     """Requests without a reply, by the back-end's log."""
     yield "log unanswered", _lost(case, "missing-reply"), case.log.requests - case.log.replies
@@ -227,7 +259,8 @@ def replied(number):
 def aborted(text):
     """QEMU ended by SIGABRT, and its log says why; the tool has it dead by a signal."""
     def witness(case):
-        process = case.report.json["processes"][0]
+        process = next(one for one in case.report.json["processes"]
+                       if one["pid"] == case.run.witness["qemu_pid"])
         yield ("SIGABRT", process["end"] in ("exited", "signal"),
                case.run.witness["status"] == -signal.SIGABRT)
         yield "QEMU's log", True, text in common.text_of(case.run.path("qemu.log"))

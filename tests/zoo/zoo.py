@@ -15,6 +15,7 @@ for place in (TESTS, os.path.join(TESTS, "integration")):
         sys.path.insert(0, place)
 
 import common                                                        # noqa: E402
+import sources                                                       # noqa: E402
 from harness import choreography, parts                              # noqa: E402
 from harness.hostile import HostileRun                               # noqa: E402
 from harness.processes import HarnessError                           # noqa: E402
@@ -72,9 +73,10 @@ class Specimen:
 class Case:
     """A specimen that was run: the run, its report, and the back-end's log."""
 
-    def __init__(self, specimen, run):
+    def __init__(self, specimen, run, source=sources.TRACEPOINTS):
         self.specimen = specimen
         self.run = run
+        self.source = source
         self.report = common.Report(run.trace)
 
     @functools.cached_property
@@ -89,6 +91,17 @@ class Case:
         return [finding for finding in self.report.findings if finding["certainty"] in ALARMS
                 or finding["certainty"] == "hazard" and finding["id"] in hazards]
 
+    @functools.cached_property
+    def words(self):
+        """By finding what the source makes of it; see sources.py."""
+        return sources.words(self.specimen, self)
+
+    def of(self, check):
+        """The findings of a check, or those that tell of it as what they may be instead."""
+        instead = self.words.get(check, "").partition(":")[2]
+        names = {check, instead} if self.source != sources.TRACEPOINTS else {check}
+        return [finding for finding in self.found if finding["id"] in names]
+
 
 @dataclasses.dataclass
 class Row:
@@ -99,6 +112,7 @@ class Row:
     found: str = "-"
     certainty: str = "-"
     witness: str = "-"
+    sources: dict = dataclasses.field(default_factory=dict)  # words by source
     wrong: list = dataclasses.field(default_factory=list)
 
 
@@ -112,13 +126,20 @@ def scenario_path(name):
     return own if os.path.isfile(own) else choreography.path(name)
 
 
-def play(specimen, prefixes):
+def directory(specimen, source):
+    """Where the files of a run are."""
+    return os.path.join(RUNS, specimen.name, *([] if source == sources.TRACEPOINTS else [source]))
+
+
+def play(specimen, prefixes, source=sources.TRACEPOINTS):
     """Runs a specimen; PREFIXES are the directories of the product's QEMU and of the zoo's."""
     programs = parts.Programs(common.BUILD)
     prefix = prefixes["zoo" if specimen.bug else "product"]
-    out = os.path.join(RUNS, specimen.name)
+    out = directory(specimen, source)
+    os.makedirs(out, exist_ok=True)
     options = {
-        "record_options": list(specimen.record),
+        "record_options": sources.record_options(source, specimen.record),
+        "wire": sources.LOADED[source],
         "wrapper": [*(specimen.wrapper(out) if specimen.wrapper else []),
                     *(["env", f"SHMEMSCOPE_ZOO={specimen.bug}"] if specimen.bug else [])],
         "qemu_options": specimen.qemu,
@@ -129,7 +150,7 @@ def play(specimen, prefixes):
         made = HostileRun(programs, prefix, out, specimen.scenario, **options)
     with made as run:
         specimen.act(run)
-    return Case(specimen, run)
+    return Case(specimen, run, source)
 
 
 def judge_findings(row, specimen, case):
@@ -152,24 +173,52 @@ def judge_findings(row, specimen, case):
 def judge_witnesses(row, specimen, case):
     said = []
     for witness in specimen.witnesses:
+        if not _can_tell(witness, case):
+            continue
         for what, ours, theirs in witness(case):
             if ours != theirs:
-                row.wrong.append(f"{what}: the tool has {ours}, the witness {theirs}")
+                row.wrong.append(f"{case.source}: {what}: the tool has {ours}, the witness {theirs}")
             said.append(f"{what} {_short(theirs)}")
-    row.witness = _joined(said)
+    if case.source == sources.TRACEPOINTS:
+        row.witness = _joined(said)
 
 
-def try_specimen(specimen, prefixes):
-    """The row of a specimen, whatever happens."""
+def _all_named(word):
+    return word.startswith("named") and "/" not in word
+
+
+def _can_tell(witness, case):
+    """From outside there is nothing to compare where the tool has no account."""
+    if case.source == sources.TRACEPOINTS:
+        return True
+    return not getattr(witness, "inside", False) and all(
+        _all_named(case.words.get(check, "named")) for check in
+        getattr(witness, "about", ()))
+
+
+def judge_source(row, specimen, case, table):
+    row.sources[case.source] = _joined(
+        word if len(case.words) == 1 else f"{finding} {word}"
+        for finding, word in case.words.items())
+    row.wrong += sources.compare(specimen, case, case.source, table)
+
+
+def try_specimen(specimen, prefixes, wanted, table):
+    """The row of a specimen by the WANTED sources, whatever happens."""
     row = Row(specimen.name, _joined(str(finding) for finding in specimen.expect))
-    try:
-        case = play(specimen, prefixes)
-        judge_findings(row, specimen, case)
-        judge_witnesses(row, specimen, case)
-        if row.wrong:
-            row.wrong.append(f"report: {os.path.join(RUNS, specimen.name, 'report.txt')}")
-    except HarnessError as error:
-        row.wrong.append(f"the run did not go as it should: {error}")
+    for source in wanted:
+        wrong = len(row.wrong)
+        try:
+            case = play(specimen, prefixes, source)
+            if source == sources.TRACEPOINTS:
+                judge_findings(row, specimen, case)
+            else:
+                judge_source(row, specimen, case, table)
+            judge_witnesses(row, specimen, case)
+        except HarnessError as error:
+            row.wrong.append(f"{source}: the run did not go as it should: {error}")
+        if len(row.wrong) > wrong:
+            row.wrong.append(f"report: {os.path.join(directory(specimen, source), 'report.txt')}")
     return row
 
 
