@@ -27,6 +27,18 @@ FIXTURE_EXAMPLE = re.compile(
     r'(?P<block>(?:(?:    .*)?\n)+)')
 
 
+SOURCES = re.compile(r'(<!-- begin of tests/zoo/sources -->\n)(.*?)(<!-- end of tests/zoo/sources -->)',
+                     re.DOTALL)
+
+
+def sources_table():
+    """What the wire library names in the zoo, as the document has it."""
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, str(ROOT / 'tests/zoo'))
+    import sources
+    return f'\n{sources.markdown(sources.read())}\n\n'
+
+
 def documents():
     return [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').rglob('*.md'))]
 
@@ -76,6 +88,9 @@ def update():
         for match in FIXTURE_EXAMPLE.finditer(page):
             page = page.replace(match['block'], finding(match['fixture'], path.stem) + '\n')
         path.write_text(page, encoding='utf-8')
+    wire = ROOT / 'docs/wire.md'
+    wire.write_text(SOURCES.sub(lambda match: match[1] + sources_table() + match[3], read(wire)),
+                    encoding='utf-8')
 
 
 class FindingsTest(unittest.TestCase):
@@ -146,6 +161,12 @@ class ContractTest(unittest.TestCase):
                     if path.is_dir()]
         for folder in folders:
             self.assertIn(f'**{folder}/**', page)
+
+
+class SourcesTest(unittest.TestCase):
+    def test_table_of_the_wire(self):
+        """As tracked; a run of the zoo compares that with what is found."""
+        self.assertEqual(SOURCES.search(read(ROOT / 'docs/wire.md'))[2], sources_table())
 
 
 class TextTest(unittest.TestCase):

@@ -19,6 +19,7 @@ Whatever else comes out (`missed`: not found and said to be looked for) is never
 import collections
 import dataclasses
 import os
+import textwrap
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 TABLE = os.path.join(HERE, "sources")
@@ -133,3 +134,19 @@ def is_named(table, specimen, source, check):
     """Whether a second witness can be asked about what the tool says of this finding."""
     line = table.get((specimen, check))
     return line is None or line.words[source].partition(":")[0] in ("named", "also")
+
+
+def markdown(table):
+    """The table for a document, and below it the reasons of what is not simply named."""
+    rows = ["| specimen | finding | wire | both sides |", "|---|---|---|---|"]
+    reasons = {}
+    for line in table.values():
+        check = line.finding if line.finding == NOT_RUN else (
+            f"[{line.finding}](findings/{line.finding}.md)")
+        rows.append(f"| {line.specimen} | {check} | {line.words[WIRE]} | {line.words[BOTH]} |")
+        if line.why:
+            reasons.setdefault(line.why, []).append(line.specimen)
+    for why, those in reasons.items():
+        text = f"- {', '.join(dict.fromkeys(those))}: {why}."
+        rows += ["", *textwrap.wrap(text, 98, subsequent_indent="  ", break_on_hyphens=False)]
+    return "\n".join(rows).replace("\n\n- ", "\n- ").replace("|\n- ", "|\n\n- ")
