@@ -237,12 +237,49 @@ qtest() {
     in_dir "$work/build-$1" env QTEST_QEMU_BINARY=./qemu-system-x86_64 timeout 600 "${@:2}"
 }
 
+# The same tests with the wire library in test and QEMU: which of both is the front-end and which
+# the back-end changes from test to test. First with nobody who records, then with a recording,
+# which must be of these channels: a library that was not loaded harms nothing either.
+check_wire_qtests() {
+    local path trace=$logs/wire
+    local -a own
+    mapfile -t own < <(tests_of_commit)
+    for path in tests/qtest/qos-test "${own[@]}"; do
+        set -- 1 /
+        [ "${path##*/}" != qos-test ] || set -- "$vhost_user_tests_expected" /vhost-user/
+        qtest_title=", the wire library dormant"
+        qtest_under=(env LD_PRELOAD="$build_root/main/plugin/wire/libshmemscope-wire.so")
+        run_qtest gcc "$path" "$@"
+        qtest_title=", the wire library recording"
+        qtest_under=("$build_root/main/analysis/cli/shmemscope" record --wire --output "$trace" --)
+        run_qtest gcc "$path" "$@"
+        one "what was recorded of ${path##*/}" recorded_both_sides "$trace" || true
+        rm -rf "$trace"
+    done
+    qtest_title='' qtest_under=()
+}
+
+# recorded_both_sides TRACE: of each process, whether front-end or back-end, channels were told.
+recorded_both_sides() {
+    local events side
+    events=$(babeltrace2 "$1") || return 1
+    for side in front_end back_end; do
+        grep -q "shmemscope_wire:channel: .*role = ( \"$side\"" <<<"$events" || {
+            echo "error: no channel of a $side was told"
+            return 1
+        }
+    done
+}
+
 # run_qtest COMPILER PROGRAM LEAST PART: the program's tests whose path contains PART, which are
-# LEAST or more. Each one counts; one that is skipped, or that never came, failed.
+# LEAST or more. Each one counts; one that is skipped, or that never came, failed. They run under
+# the command qtest_under, which qtest_title tells of.
+qtest_title=
+qtest_under=()
 run_qtest() {
     local compiler=$1 program=$2 least=$3 part=$4 title status=0 line ran=0 path
     local -a paths options=()
-    title="${program##*/} ($compiler)"
+    title="${program##*/} ($compiler$qtest_title)"
     mapfile -t paths < <(qtest "$compiler" "$program" -l 2>/dev/null </dev/null | grep "$part")
     for path in "${paths[@]}"; do
         options+=(-p "$path")
@@ -254,7 +291,8 @@ run_qtest() {
     say "running ${#paths[@]} tests of $title"
     step_title=
     : >"$logs/tap"
-    run_step "$logs/tap" qtest "$compiler" "$program" --tap -k "${options[@]}" || status=$?
+    run_step "$logs/tap" qtest "$compiler" "${qtest_under[@]}" "$program" --tap -k \
+        "${options[@]}" || status=$?
     while read -r line; do
         case $line in
         "ok "*"# SKIP"* | "not ok "*) note_failure "$title: $line" ;;
@@ -301,6 +339,7 @@ check_qemu() {
     check_qtests
     choose_qemu
     if variant main gcc gcc; then
+        check_wire_qtests
         check_backends
     fi
 }

@@ -141,6 +141,24 @@ class QemuChecksTest(unittest.TestCase):
         passed, failed = self.count('a b', 'ok 1 /pc/a\nok 2 /pc/b', status=1)
         self.assertEqual((passed, len(failed)), (2, 1))
 
+    def test_under_a_command(self):
+        write(f'{self.top}/build-gcc/tests/toy-test', TESTS, 0o755)
+        done = self.shell("""qtest_title=', beside' qtest_under=(env TOLD='not ok 1 /pc/a')
+                          run_qtest gcc tests/toy-test 1 /pc/""",
+                          LISTED='a', TOLD='ok 1 /pc/a', STATUS='0')
+        self.assertIn('failed: toy-test (gcc, beside): not ok 1 /pc/a\n', done.stdout)
+        self.assertNotIn('passed', done.stdout.splitlines())
+
+    def test_recording_of_both_sides(self):
+        channel = 'vm shmemscope_wire:channel: {{ conn = 1, role = ( "{}" : container = 0 ) }}\n'
+        for told, expected in ((('front_end', 'back_end'), 0), (('front_end',), 1),
+                               (('back_end',), 1), ((), 1)):
+            with self.subTest(told):
+                write(f'{self.top}/bin/babeltrace2', '#!/bin/sh\ncat "$1"\n', 0o755)
+                write(f'{self.top}/trace', ''.join(map(channel.format, told)))
+                done = self.shell('PATH=$work/bin:$PATH\nrecorded_both_sides "$work/trace"')
+                self.assertEqual(done.returncode, expected, done.stdout)
+
 
 if __name__ == '__main__':
     SCRIPTS = os.path.abspath(sys.argv[1])
