@@ -84,10 +84,11 @@ def run(program, *arguments, qemu=PROGRAM):
     return finish(start(program, *arguments, qemu=qemu))
 
 
-def run_recorded(program, trace, *arguments, qemu=PROGRAM, preload=""):
+def run_recorded(program, trace, *arguments, qemu=PROGRAM, preload="", wrapper=()):
     """Runs a compiled program with a recording of its QEMU from that one's birth on.
 
-    PRELOAD is a library that is loaded into QEMU. In the place of QEMU the program starts a shell that tells its pid and becomes QEMU once the
+    PRELOAD is a library that is loaded into QEMU, and WRAPPER is put before that. In the place of
+    QEMU the program starts a shell that tells its pid and becomes QEMU once the
     recording of it has begun.
     """
     held = f"{program}.qemu"
@@ -99,7 +100,7 @@ def run_recorded(program, trace, *arguments, qemu=PROGRAM, preload=""):
     preloaded = f"env LD_PRELOAD={shlex.quote(preload)} " if preload else ""
     with open(held, "w", encoding="utf-8") as script:
         script.write(f"#!/bin/sh\necho $$ >{shlex.quote(pid_file)}\nread go <{shlex.quote(go)}\n"
-                     f'exec {preloaded}{shlex.quote(qemu)} "$@"\n')
+                     f'exec {shlex.join(wrapper)} {preloaded}{shlex.quote(qemu)} "$@"\n')
     os.chmod(held, 0o755)
     process = start(program, *arguments, qemu=held)
     child = None

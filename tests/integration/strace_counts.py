@@ -8,8 +8,8 @@ import re
 OPTIONS = ["strace", "-f", "-y", "-e", "trace=recvmsg,fcntl,dup,dup2,dup3,close,close_range",
            "-e", "signal=none", "-s", "16"]
 
-# As the test back-end names its memfds; QEMU has others of its own.
-_DESCRIPTOR = re.compile(r"\d+</memfd:shmemscope-[^>]*>")
+# As the test back-end begins its memfds' names; QEMU has others of its own.
+OURS = "shmemscope-"
 _RESUMED = re.compile(r"^(\d+)\s+<\.\.\. (\w+) resumed>(.*)$")
 _UNFINISHED = re.compile(r"^(\d+)\s+(.*) <unfinished \.\.\.>$")
 
@@ -30,20 +30,21 @@ def _whole_calls(lines):
         yield line.split(maxsplit=1)[1] if " " in line else line
 
 
-def count(path):
-    """{"received", "duplicated", "closed"}: descriptors of the back-end's files in QEMU."""
+def count(path, name=OURS):
+    """{"received", "duplicated", "closed"}: descriptors in QEMU of memfds whose names begin so."""
+    descriptor = re.compile(rf"\d+</memfd:{re.escape(name)}[^>]*>")
     figures = collections.Counter(received=0, duplicated=0, closed=0)
     with open(path, encoding="utf-8", errors="replace") as trace:
         for call in _whole_calls(trace):
             name = call.split("(", 1)[0]
             arguments, _, result = call.rpartition(" = ")
             if name == "recvmsg" and "SCM_RIGHTS" in arguments:
-                figures["received"] += len(_DESCRIPTOR.findall(arguments))
+                figures["received"] += len(descriptor.findall(arguments))
             elif name in ("fcntl", "dup", "dup2", "dup3"):
                 if name != "fcntl" or "F_DUPFD" in arguments:
-                    figures["duplicated"] += bool(_DESCRIPTOR.search(arguments)) and _good(result)
+                    figures["duplicated"] += bool(descriptor.search(arguments)) and _good(result)
             elif name == "close":
-                figures["closed"] += bool(_DESCRIPTOR.search(arguments)) and _good(result)
+                figures["closed"] += bool(descriptor.search(arguments)) and _good(result)
             elif name == "close_range":
                 raise ValueError(f"What it closes cannot be told: {call}")
     return dict(figures)

@@ -17,9 +17,6 @@ FROM_BOTH = ("qemu", "backend")
 # What nothing that passes through the sockets, and no descriptor, tells of.
 FROM_INSIDE_ONLY = {"memory-region-leak", "commit-without-begin", "transaction-left-open",
                     "refused-but-mapped"}
-# What is seen in part: the report says of each what it cannot see.
-IN_PART = {"fd-leak", "mapping-leak", "commit-before-reply", "accepted-not-mapped",
-           "memory-table-failed"}
 
 
 def play(scenario, out, wire=FROM_QEMU, **options):
