@@ -39,10 +39,11 @@ static void add_withdrawn(JsonBuilder *json, const SsReport *report, const SsDev
     ss_json_string(json, "device", device->id);
     ss_json_hex(json, "vdev", device->vdev);
     ss_json_int(json, "hazards", ss_hazards_withdrawn(device));
-    ss_json_string(json, "backend_request", backend);
+    ss_json_string(json, "proof", proof->apart ? "threads" : proof->told ? "back-end" : "QEMU");
+    ss_json_string(json, "backend_request", proof->apart ? "" : backend);
     ss_json_int(json, "backend_seq", proof->backend_seq);
     ss_json_bool(json, "read", proof->read);
-    ss_json_string(json, "frontend_request", frontend);
+    ss_json_string(json, "frontend_request", proof->apart ? "" : frontend);
     ss_json_int(json, "frontend_seq", proof->frontend_seq);
     ss_json_time(json, report, "sent_t_ns", proof->sent_ns);
     ss_json_time(json, report, "answered_t_ns", proof->answered_ns);

@@ -74,6 +74,30 @@ static void add_counts(JsonBuilder *json, const SsReport *report, const SsCounts
     json_builder_end_object(json);
 }
 
+static void add_connection(JsonBuilder *json, const SsPeer *peer)
+{
+    json_builder_begin_object(json);
+    ss_json_int(json, "conn", peer->conn);
+    ss_json_string(json, "socket", peer->name);
+    ss_json_bool(json, "closed", peer->closed_ns != 0);
+    if (peer->device) {
+        ss_json_signed(json, "frontend_pid", peer->device->process->pid);
+    } else {
+        ss_json_string_or_null(json, "frontend_pid", NULL);
+    }
+    ss_json_string_or_null(json, "device", peer->device ? peer->device->id : NULL);
+    ss_json_begin_array(json, "threads");
+    for (guint i = 0; i < peer->n_threads; i++) {
+        json_builder_begin_object(json);
+        ss_json_signed(json, "tid", peer->threads[i].tid);
+        ss_json_int(json, "served", peer->threads[i].served);
+        ss_json_int(json, "asked", peer->threads[i].asked);
+        json_builder_end_object(json);
+    }
+    json_builder_end_array(json);
+    json_builder_end_object(json);
+}
+
 static void add_process(JsonBuilder *json, const SsReport *report, const SsProcess *process)
 {
     static const char *const ends[] = { "unknown", "alive", "exited", "signal" };
@@ -99,6 +123,13 @@ static void add_process(JsonBuilder *json, const SsReport *report, const SsProce
     ss_json_string(json, "text", state->text);
     ss_json_time(json, report, "since_t_ns", state->since_ns);
     json_builder_end_object(json);
+    if (process->peers) {
+        ss_json_begin_array(json, "connections");
+        for (guint i = 0; i < process->peers->len; i++) {
+            add_connection(json, g_ptr_array_index(process->peers, i));
+        }
+        json_builder_end_array(json);
+    }
     json_builder_end_object(json);
 }
 
