@@ -72,7 +72,6 @@ static BeyondReach beyond_reach[] = {
     { SS_EVENT_SHMEMSCOPE_WIRE_UNMAP, "stale-mapping" },
     { SS_EVENT_SHMEMSCOPE_WIRE_UNMAP, "mapping-leak" },
     { SS_EVENT_SHMEMSCOPE_WIRE_UNMAP, "fd-closed-early" },
-    { SS_EVENT_SHMEMSCOPE_WIRE_FD, "accepted-not-mapped" },
 };
 
 static guint64 bit(const char *id)
