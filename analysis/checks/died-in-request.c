@@ -30,8 +30,8 @@ static bool ended_over_reply(const SsProcess *process, const SsThread *thread)
     gint64 told = ss_process_outside(process) ? SS_NS_PER_MS : 0;
     return wait->request == REQUEST_GET_SHMEM_CONFIG && !thread->waiting && wait->ret == 0 &&
            wait->end_ns && thread->last_ns - wait->end_ns <= told &&
-           process->last_ns - wait->end_ns <= told &&
-           process->ended_ns && process->ended_ns - wait->end_ns < END_NS;
+           process->last_ns - wait->end_ns <= told && process->ended_ns &&
+           process->ended_ns - wait->end_ns < END_NS;
 }
 
 static void judge_reply(SsChecks *checks, const SsCheck *check, SsProcess *process,
