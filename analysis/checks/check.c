@@ -30,6 +30,7 @@ const SsCheck *const ss_all_checks[] = {
     &ss_check_overlap,
     &ss_check_out_of_range,
     &ss_check_unmap_unknown,
+    &ss_check_sources_disagree,
     NULL,
 };
 

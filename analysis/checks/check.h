@@ -58,6 +58,7 @@ extern const SsCheck ss_check_transaction_left_open;
 extern const SsCheck ss_check_double_close;
 extern const SsCheck ss_check_fd_closed_early;
 extern const SsCheck ss_check_fd_backlog;
+extern const SsCheck ss_check_sources_disagree;
 
 struct SsChecks {
     SsModel *model;       /* weak */

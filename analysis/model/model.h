@@ -28,9 +28,25 @@ typedef enum SsNoticeKind {
     SS_NOTICE_TABLE_TOLD,   /* device: stale since_ns, and no more, or nothing more is known */
     SS_NOTICE_UNBEGUN,      /* thread, device, exchange (may be NULL): a commit had no begin */
     SS_NOTICE_LEFT_OPEN,    /* process->transactions: what was left open ended, or never did */
+    SS_NOTICE_DISAGREE,     /* device (may be NULL); disagreement: of two sources */
     SS_NOTICE_PROCESS_ENDS, /* no event of the process follows in this trace */
     SS_N_NOTICES,
 } SsNoticeKind;
+
+/* QEMU's tracepoints and the wire tell of one call, and not the same. */
+typedef struct SsDisagreement {
+    enum {
+        SS_DISAGREE_REQUEST,
+        SS_DISAGREE_REPLY,
+        SS_DISAGREE_CLOSE
+    } kind;
+    guint32 request, seen_request;
+    guint64 seq;
+    SsPlace told, seen;             /* of a request */
+    guint64 told_value, seen_value; /* of a reply; of a close its result */
+    bool none;                      /* of a reply: the wire saw none */
+    gint32 fd;
+} SsDisagreement;
 
 typedef struct SsNotice {
     SsNoticeKind kind;
@@ -43,6 +59,7 @@ typedef struct SsNotice {
     SsWait *wait;
     const SsMapping *mapping;
     const SsClose *close;
+    const SsDisagreement *disagreement;
     guint64 mappings;
     bool fatal; /* UNBEGUN: QEMU says so itself, and ends */
 } SsNotice;

@@ -11,6 +11,7 @@
 #define SS_WIRE_REPLY (1u << 2) /* header flag */
 
 typedef struct SsWireProcess SsWireProcess;
+typedef struct SsCorroboration SsCorroboration;
 typedef struct SsFrontend SsFrontend;
 typedef struct SsFrontendChannel SsFrontendChannel;
 typedef struct SsBackend SsBackend;
@@ -54,8 +55,9 @@ struct SsWireProcess {
     GPtrArray *strings; /* owned char * */
     GHashTable *names;  /* int tid -> owned char *: told once, before the model knows the thread */
     SsProcess *known;   /* weak; the model's, once something was made of it; NULL before */
-    SsFrontend *frontend; /* owned by frontend.c; NULL until needed */
-    SsBackend *backend;   /* owned by backend.c; NULL until needed */
+    SsCorroboration *corroboration; /* owned by corroborate.c; NULL until needed */
+    SsFrontend *frontend;           /* owned by frontend.c; NULL until needed */
+    SsBackend *backend;             /* owned by backend.c; NULL until needed */
 };
 
 struct SsWire {
@@ -66,6 +68,13 @@ struct SsWire {
 
 /* NULL when it was never told of. */
 SsWireConn *ss_wire_conn_find(const SsWireProcess *process, guint64 conn);
+
+/* corroborate.c: of a process that is told of by both sources. What the wire shows, and a
+ * tracepoint's event to compare with it. */
+void ss_wire_seen_conn(SsWireConn *conn, const SsEvent *event);
+void ss_wire_seen_close(SsWireProcess *process, const SsEvent *event);
+void ss_wire_corroborate(SsWireProcess *process, const SsEvent *event);
+void ss_wire_corroboration_free(SsWireProcess *process);
 
 /* frontend.c: an event of a channel whose role is front-end, or is not known. */
 void ss_wire_frontend_event(SsWire *wire, SsWireConn *conn, const SsEvent *event);

@@ -33,6 +33,7 @@ static void process_free(gpointer data)
     g_hash_table_unref(process->names);
     ss_wire_frontend_free(process);
     ss_wire_backend_free(process);
+    ss_wire_corroboration_free(process);
     g_free(process);
 }
 
@@ -141,6 +142,9 @@ static void to_side(SsWire *wire, SsWireProcess *process, guint64 number, const 
     } else if (conn->role == SS_WIRE_ROLE_UNKNOWN) {
         conn->late = true;
     }
+    if (process->traced) {
+        ss_wire_seen_conn(conn, event);
+    }
     if (conn->role == SS_WIRE_BACK_END) {
         ss_wire_backend_event(wire, conn, event);
     } else {
@@ -193,6 +197,9 @@ static void take(SsWire *wire, SsWireProcess *process, const SsEvent *event)
         to_side(wire, process, u->shmemscope_wire_gap.conn, event);
         break;
     default:
+        if (process->traced) {
+            ss_wire_seen_close(process, event);
+        }
         ss_wire_frontend_descriptor(wire, process, event);
         break;
     }
@@ -234,6 +241,12 @@ static void take_tracepoint(SsWire *wire, const SsEvent *event)
     SsWireProcess *process = process_find(wire, event, &key);
     if (process && !process->traced) {
         decide(wire, process, true);
+    }
+    if (process) {
+        ss_wire_corroborate(process, event);
+    }
+    if (process && process->corroboration) {
+        ss_process_get(wire->model, event)->sources |= SS_SOURCE_WIRE;
     }
 }
 

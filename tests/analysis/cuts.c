@@ -62,6 +62,7 @@ static BeyondReach beyond_reach[] = {
     { SS_EVENT_SHMEMSCOPE_WIRE_MESSAGE, "commit-before-reply" },
     { SS_EVENT_SHMEMSCOPE_WIRE_MESSAGE, "died-in-request" },
     { SS_EVENT_SHMEMSCOPE_WIRE_MESSAGE, "fd-leak" },
+    { SS_EVENT_SHMEMSCOPE_WIRE_MESSAGE, "sources-disagree" },
     { SS_EVENT_SHMEMSCOPE_WIRE_MESSAGE, "fd-closed-early" },
     { SS_EVENT_SHMEMSCOPE_WIRE_SHMEM, "unsolicited-reply" },
     { SS_EVENT_SHMEMSCOPE_WIRE_SHMEM, "double-reply" },
