@@ -6,6 +6,7 @@ QEMU that nobody has built; recordings are one for both, or made apart.
 """
 
 import json
+import shutil
 import signal
 import unittest
 
@@ -26,6 +27,10 @@ class ApartRun(Run):
                          record_options=[word for one in TRACEPOINTS
                                          for word in ("--exclude-class", one)])
         self.other = None
+
+    def __enter__(self):
+        shutil.rmtree(self.path("back-end"), ignore_errors=True)
+        return super().__enter__()
 
     def start_backend(self):
         super().start_backend()
