@@ -192,6 +192,7 @@ static gboolean take_signal(Recording *recording, gint64 *deadline_ns)
     if (read(recording->signal_fd, &info, sizeof(info)) != sizeof(info)) {
         return TRUE;
     }
+    (void)ss_command_reap(&recording->command);
     /* A daemon that is left alone by the one that made it is not ours to end. */
     if (recording->ended_by != 0 || !recording->command.argv || recording->command.ended_ns) {
         recording->ended_by = (int)info.ssi_signo;

@@ -166,10 +166,12 @@ static void follow(SsWatch *watch, pid_t pid)
 
 void ss_watch_follow(SsWatch *watch, pid_t pid)
 {
-    char *name = process_name(pid);
-
     follow(watch, pid);
-    begin_to_watch(watch, pid, name ? name : g_strdup(""));
+    if (!is_watched(watch, pid)) {
+        char *name = process_name(pid);
+
+        begin_to_watch(watch, pid, name ? name : g_strdup(""));
+    }
 }
 
 /* The children of each thread of a process. */

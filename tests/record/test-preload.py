@@ -6,6 +6,7 @@ cannot work is told before anything is begun.
 usage: test-preload.py SHMEMSCOPE EMIT WIRE_LIBRARY [unittest arguments]
 """
 
+import json
 import os
 import re
 import shutil
@@ -227,6 +228,17 @@ os.execv({EMIT!r}, ['emit', '300'])
             self.assertLess(time.monotonic(), deadline, f'never: {text}')
             time.sleep(0.05)
 
+    def run_file(self):
+        with open(os.path.join(self.trace, 'shmemscope-run.json'), encoding='utf-8') as stream:
+            return json.load(stream)
+
+    def wait_for_end_of_command(self):
+        """The first process of the run file."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.run_file()['processes'][0]['ended']:
+            self.assertLess(time.monotonic(), deadline, 'the command does not end')
+            time.sleep(0.05)
+
     def test_daemon_is_recorded_from_its_first_event_to_its_end(self):
         recorder = self.start_daemon('-daemonize', '0')
         with open(self.path('end'), 'w', encoding='ascii') as end:
@@ -238,18 +250,21 @@ os.execv({EMIT!r}, ['emit', '300'])
         told = [int(re.search(r' seq = (\d+)', line).group(1))
                 for line in self.events('qemu:vhost_user_reply_read')]
         self.assertEqual(told, list(range(1, 351)))
+        # Also of the one that forked it, and ended at once, the session knew.
+        self.assertEqual(len(self.run_file()['processes']), 3)
 
     def test_recording_of_a_daemon_ends_when_told_to(self):
         """And the daemon lives on."""
         recorder = self.start_daemon('-daemonize', '0')
         with open(self.path('end'), 'w', encoding='ascii') as end:
             self.wait_for_output('fired 300')
-            # The command is over, and the recorder may have seen that or not yet.
+            self.wait_for_end_of_command()
             recorder.send_signal(signal.SIGINT)
             self.assertEqual(recorder.wait(PATIENCE), 0, self.said())
             end.write('fire 1\n')
             end.flush()
             self.wait_for_output('fired 301')
+        self.assertNotIn('runs on', self.said())
 
     def test_command_that_fails_to_become_one(self):
         recorder = self.start_daemon('-daemonize', '9')
