@@ -76,7 +76,9 @@ static void judge(SsChecks *checks, const SsCheck *check, SsDevice *device, SsCe
             g_strdup("not visible from outside: whether the guest still sees them, "
                      "or they were taken out and are held (mapping-leak)");
     } else if (certainty != SS_OBSERVED && !finding->condition) {
-        finding->condition = g_strdup("the recording ended before the cleanup had its time");
+        finding->condition =
+            g_strdup(outside ? "not seen: whether QEMU went on, or ended, and the mappings with it"
+                             : "the recording ended before the cleanup had its time");
     }
     ss_finding_take_journal(finding, device, since_ns - SS_NS_PER_MS, ns, KINDS);
 }
@@ -86,7 +88,9 @@ static void at_end(SsChecks *checks, const SsCheck *check, SsProcess *process, g
 {
     for (guint i = 0; i < process->devices->len; i++) {
         SsDevice *device = g_ptr_array_index(process->devices, i);
-        if (device->disconnect_ns && !device->absorbed) {
+        /* Seen from outside: the process closed its channel as it ended. */
+        bool went = ss_process_outside(process) && process->ended_ns;
+        if (device->disconnect_ns && !device->absorbed && !went) {
             /* Cleaned up, they say, and the process went on to something else. */
             bool done = device->gone_ns && process->last_ns > device->gone_ns + SS_STEP_NS;
             judge(checks, check, device, done ? SS_SUSPECTED : SS_UNKNOWN, device->disconnect_ns,

@@ -378,10 +378,21 @@ static void take_end(const SsModel *model, SsProcess *process, gint64 reach_ns)
     process->ended_ns = run_end->ns;
 }
 
+/* Until when it surely was alive after it closed something. Seen from outside, a front-end that
+ * ends closes its channels as one that has lost them does, and is silent after that. */
+static gint64 alive_until(const SsProcess *process, gint64 reach_ns)
+{
+    if (!ss_process_outside(process) || process->end == SS_END_ALIVE) {
+        return reach_ns;
+    }
+    return MAX(process->last_ns, MIN(reach_ns, process->ended_ns));
+}
+
 static void finish_process(SsModel *model, SsProcess *process)
 {
     gint64 end = ss_model_reach(model, process);
     take_end(model, process, end);
+    gint64 alive_ns = alive_until(process, end);
     const guint64 *limit = g_hash_table_lookup(model->fd_limits, GINT_TO_POINTER(process->pid));
     process->backlog.limit = limit ? *limit : 0;
     for (guint i = 0; i < process->devices->len; i++) {
@@ -389,7 +400,7 @@ static void finish_process(SsModel *model, SsProcess *process)
         ss_exchange_settle(model, device, end - SS_STEP_NS, end);
         ss_windows_peer(model, device);
         ss_windows_settle(device);
-        if (device->disconnect_ns && end >= device->disconnect_ns + SS_GRACE_NS) {
+        if (device->disconnect_ns && alive_ns >= device->disconnect_ns + SS_GRACE_NS) {
             ss_device_judge_disconnect(model, device, end);
         }
     }
