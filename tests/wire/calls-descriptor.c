@@ -79,6 +79,8 @@ static void run_ranges(void)
         expect("fd_close fd=%d ret=0 %s again=0", FAR + 2 * i, is);
     }
     MUST(close_range(FAR, FAR + 4, 0) == 0); /* nothing is there any more */
+    MUST(close(FAR) < 0 && errno == EBADF);
+    expect("fd_close fd=%d ret=%d %s again=1", FAR, -EBADF, is);
     MUST(close_range(FAR + 9, FAR, 0) < 0 && errno == EINVAL);
     closefrom(FAR);
     for (int i = 3; i < 6; i++) {
