@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The qtest that the series brings to QEMU, run on the QEMU it was built with.
 
-usage: series-qtest.py ENTRY
-ENTRY is a directory printed by scripts/build-qemu. Each test must run and pass.
+usage: series-qtest.py ENTRY [WIRE_LIBRARY]
+ENTRY is a directory printed by scripts/build-qemu. Each test must run and pass; with a
+WIRE_LIBRARY, which QEMU and the test's own back-end have loaded, too.
 """
 
 import os
@@ -36,11 +37,12 @@ def complaints(output, status):
 
 def main():
     entry = os.path.abspath(sys.argv[1])
+    preload = {"LD_PRELOAD": os.path.abspath(sys.argv[2])} if len(sys.argv) > 2 else {}
     with tempfile.TemporaryDirectory(prefix="ss-qtest-") as directory, \
             subprocess.Popen([f"{entry}/tests/vhost-user-shmem-test", "--tap", "-k"],
                              cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True, start_new_session=True,
-                             env={**os.environ, **SANITIZERS, "TMPDIR": directory,
+                             env={**os.environ, **SANITIZERS, **preload, "TMPDIR": directory,
                                   "QTEST_QEMU_BINARY": f"{entry}/qemu-system-x86_64"}) as test:
         try:
             output, _ = test.communicate(timeout=TIMEOUT_S)
