@@ -185,6 +185,8 @@ class TextTest(unittest.TestCase):
     def test_width(self):
         for path in [*documents(), *(ROOT / 'man').glob('*.1')]:
             for number, line in enumerate(read(path).splitlines(), 1):
+                if line.startswith('| '):
+                    continue  # a row of a table is one line
                 self.assertLessEqual(len(line), 100, f'{path}:{number}')
 
     def test_commands_exist(self):
