@@ -156,6 +156,11 @@ guint ss_hazards_text(const SsReport *report, GString *out, guint index, guint f
         g_string_append(out, "  ");
         ss_text_wrap(out, 2, 2, summary);
     }
+    if (index > first && g_strcmp0(finding->condition, finding_at(report, first)->condition)) {
+        g_autofree char *stands = g_strdup_printf("Here both would stand %s.", finding->condition);
+        g_string_append(out, "  ");
+        ss_text_wrap(out, 2, 2, stands);
+    }
     add_row(out, "  no", "waits for", "inside", "against", "times", "missed by");
     for (guint i = index; i < index + MIN(many, MAX_ROWS); i++) {
         add_hazard(out, finding_at(report, i), i - first + 1);

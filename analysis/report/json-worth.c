@@ -69,6 +69,13 @@ void ss_json_worth(JsonBuilder *json, const SsReport *report)
         }
     }
     json_builder_end_array(json);
+    if (report->checks->not_here->len) {
+        ss_json_begin_array(json, "no_front_end");
+        for (guint i = 0; i < report->checks->not_here->len; i++) {
+            json_builder_add_string_value(json, g_ptr_array_index(report->checks->not_here, i));
+        }
+        json_builder_end_array(json);
+    }
     ss_json_int(json, "waits_in_commit", model->waits_in_commit);
     ss_json_int(json, "waits_in_phase", model->waits_in_phase);
     ss_json_begin_object(json, "windows");
