@@ -7,9 +7,6 @@
  */
 #include "analysis/checks/outside.h"
 
-/* The smallest page of any machine. */
-#define PAGE G_GUINT64_CONSTANT(4096)
-
 typedef struct Reason {
     const char *word;
     const char *why; /* unless the trace tells more */
@@ -23,23 +20,6 @@ static const Reason reasons[] = {
     { "bad-shmid", "a region that the device does not have" },
     { "no-region", "of a device without regions" },
 };
-
-static bool beyond(guint64 offset, guint64 len, guint64 size)
-{
-    return len > size || offset > size - len;
-}
-
-static const SsRegion *region_of(const SsNotice *notice)
-{
-    const GArray *regions = notice->device->regions;
-    for (guint i = 0; i < regions->len; i++) {
-        const SsRegion *region = &g_array_index(regions, SsRegion, i);
-        if (region->shmid == notice->exchange->shmid) {
-            return region;
-        }
-    }
-    return NULL;
-}
 
 static char *region_text(const SsRegion *region)
 {
@@ -57,35 +37,19 @@ static char *file_text(const SsExchange *exchange)
                            exchange->fd_offset, exchange->file_size);
 }
 
-/* One that must be refused, whatever the reason was that nobody told. */
-static const char *reason_of(const SsExchange *exchange, const SsRegion *region)
-{
-    bool map = exchange->request == SS_REQUEST_SHMEM_MAP;
-    if (region && beyond(exchange->shm_offset, exchange->len, region->size)) {
-        return "out-of-range";
-    }
-    if (map && exchange->has_file &&
-        beyond(exchange->fd_offset, exchange->len, exchange->file_size)) {
-        return "beyond-file";
-    }
-    if (!exchange->len) {
-        return "zero-length";
-    }
-    return (exchange->shm_offset | exchange->len | exchange->fd_offset) % PAGE ? "unaligned" : "";
-}
-
 static void refused(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
 {
     const SsExchange *exchange = notice->exchange;
-    const SsRegion *region = region_of(notice);
+    const SsRegion *region = ss_outside_region(notice);
     const char *reason = g_str_equal(exchange->reason, SS_REASON_NOT_TOLD)
-                             ? reason_of(exchange, region)
+                             ? ss_outside_reason(checks, notice)
                              : exchange->reason;
     for (guint i = 0; i < G_N_ELEMENTS(reasons); i++) {
         if (!g_str_equal(reason, reasons[i].word)) {
             continue;
         }
-        bool leaves = i == 0 && region && beyond(exchange->shm_offset, exchange->len, region->size);
+        bool leaves = i == 0 && region &&
+                      ss_outside_beyond(exchange->shm_offset, exchange->len, region->size);
         bool no_file = i == 1 && exchange->has_file;
         g_autofree char *why = leaves    ? region_text(region)
                                : no_file ? file_text(exchange)
@@ -102,22 +66,22 @@ static void refused(SsChecks *checks, const SsCheck *check, const SsNotice *noti
 static void mapped(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
 {
     const SsExchange *exchange = notice->exchange;
-    const SsRegion *region = region_of(notice);
+    const SsRegion *region = ss_outside_region(notice);
     SsOutside outside = { .certainty = SS_OBSERVED,
                           .from_ns = exchange->request_ns,
                           .did = "mapped it" };
     g_autofree char *why = NULL;
-    if (region && beyond(exchange->shm_offset, exchange->len, region->size)) {
+    if (region && ss_outside_beyond(exchange->shm_offset, exchange->len, region->size)) {
         outside.word = "out-of-range";
         why = region_text(region);
         outside.in_qemu = "in QEMU: refuse a range that leaves the region; in the back-end: "
                           "keep within it";
-    } else if ((exchange->shm_offset | exchange->len | exchange->fd_offset) % PAGE) {
+    } else if ((exchange->shm_offset | exchange->len | exchange->fd_offset) % SS_OUTSIDE_PAGE) {
         outside.word = "unaligned";
         why = g_strdup("which does not consist of whole pages");
         outside.in_qemu = "in QEMU: refuse what is not aligned; in the back-end: align it";
     } else if (exchange->has_file && exchange->file_size &&
-               beyond(exchange->fd_offset, exchange->len, exchange->file_size)) {
+               ss_outside_beyond(exchange->fd_offset, exchange->len, exchange->file_size)) {
         outside.word = "beyond-file";
         why = file_text(exchange);
         outside.did = "mapped it, and the guest faults beyond the end";

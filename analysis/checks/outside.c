@@ -16,6 +16,49 @@ char *ss_range_text(guint32 shmid, guint64 offset, guint64 len)
                            offset, len);
 }
 
+bool ss_outside_beyond(guint64 offset, guint64 len, guint64 size)
+{
+    return len > size || offset > size - len;
+}
+
+const SsRegion *ss_outside_region(const SsNotice *notice)
+{
+    const GArray *regions = notice->device->regions;
+    for (guint i = 0; i < regions->len; i++) {
+        const SsRegion *region = &g_array_index(regions, SsRegion, i);
+        if (region->shmid == notice->exchange->shmid) {
+            return region;
+        }
+    }
+    return NULL;
+}
+
+const char *ss_outside_reason(const SsChecks *checks, const SsNotice *notice)
+{
+    const SsExchange *exchange = notice->exchange;
+    const SsRegion *region = ss_outside_region(notice);
+    bool map = exchange->request == SS_REQUEST_SHMEM_MAP;
+    /* The reply that tells of one region tells of all. */
+    if (!region && notice->device->regions->len &&
+        !ss_model_lost(checks->model, notice->process, notice->process->birth_ns, notice->ns)) {
+        return "bad-shmid";
+    }
+    if (!exchange->len) {
+        return "zero-length";
+    }
+    if (region && ss_outside_beyond(exchange->shm_offset, exchange->len, region->size)) {
+        return "out-of-range";
+    }
+    /* What is no file at all has no size either. */
+    if (map && exchange->has_file && exchange->file_size &&
+        ss_outside_beyond(exchange->fd_offset, exchange->len, exchange->file_size)) {
+        return "beyond-file";
+    }
+    return (exchange->shm_offset | exchange->len | exchange->fd_offset) % SS_OUTSIDE_PAGE
+               ? "unaligned"
+               : "";
+}
+
 bool ss_exchange_went_well(const SsDevice *device, const SsExchange *exchange)
 {
     bool may = !device->features_known || device->protocol_features & SS_PROTOCOL_REPLY_ACK;

@@ -40,7 +40,8 @@ static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notic
 {
     const SsExchange *exchange = notice->exchange;
     bool not_told = g_str_equal(exchange->reason, SS_REASON_NOT_TOLD) &&
-                    exchange->place_fault == SS_PLACE_OVERLAP;
+                    exchange->place_fault == SS_PLACE_OVERLAP &&
+                    !*ss_outside_reason(checks, notice);
     if (notice->kind == SS_NOTICE_REFUSED &&
         (not_told || g_str_equal(exchange->reason, "overlap"))) {
         refused(checks, check, notice);

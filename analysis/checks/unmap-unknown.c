@@ -75,6 +75,7 @@ static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notic
     /* Of one that tells no reason, what was mapped there when it came. */
     bool not_told = g_str_equal(exchange->reason, SS_REASON_NOT_TOLD) &&
                     exchange->request == SS_REQUEST_SHMEM_UNMAP &&
+                    !*ss_outside_reason(checks, notice) &&
                     wrong(checks, notice->process, exchange, notice->ns);
     if (notice->kind == SS_NOTICE_REFUSED &&
         (not_told || g_str_equal(exchange->reason, "no-mapping") ||

@@ -50,6 +50,15 @@ static void end_phase(SsWireThread *thread, const SsEvent *event)
     }
 }
 
+/* Who reads what the back-end asks for neither starts a device nor stops one. */
+static void reads(SsWireProcess *process, const SsEvent *event)
+{
+    const SsWireConn *conn = ss_wire_conn_find(process, event->u.shmemscope_wire_read_lasts.conn);
+    if (conn && conn->backend) {
+        end_phase(ss_wire_thread_of(process, event->u.shmemscope_wire_read_lasts.tid), event);
+    }
+}
+
 void ss_wire_inside(SsWireProcess *process, const SsEvent *event)
 {
     switch (event->id) {
@@ -60,10 +69,12 @@ void ss_wire_inside(SsWireProcess *process, const SsEvent *event)
     case SS_EVENT_SHMEMSCOPE_WIRE_LIBRARY:
     case SS_EVENT_SHMEMSCOPE_WIRE_CHANNEL:
     case SS_EVENT_SHMEMSCOPE_WIRE_WAIT_LASTS:
-    case SS_EVENT_SHMEMSCOPE_WIRE_READ_LASTS:
     case SS_EVENT_SHMEMSCOPE_WIRE_FD_LOST:
     case SS_EVENT_SHMEMSCOPE_WIRE_FD_FOUND:
         return; /* told by other threads than it is of, or at a state dump */
+    case SS_EVENT_SHMEMSCOPE_WIRE_READ_LASTS:
+        reads(process, event);
+        return;
     default:
         break;
     }
