@@ -226,7 +226,10 @@ static void fd_came(SsWireConn *conn, const SsEvent *event)
         return;
     }
     if (side->asked.seq && side->asked.seq == event->u.shmemscope_wire_fd.seq) {
-        ss_wire_received(conn, event);
+        /* Another thread's word is a state dump's: of what is open, which may be a duplicate. */
+        if (event->tid == side->asked.tid) {
+            ss_wire_received(conn, event);
+        }
     } else if (side->n_held_fds < SS_WIRE_FDS) {
         side->held_fds[side->n_held_fds++] = *event;
     }

@@ -70,6 +70,7 @@ static BeyondReach beyond_reach[] = {
     { SS_EVENT_SHMEMSCOPE_WIRE_FD_DUP, "accepted-not-mapped" },
     { SS_EVENT_SHMEMSCOPE_WIRE_FD_DUP, "fd-leak" },
     { SS_EVENT_SHMEMSCOPE_WIRE_MAP, "fd-leak" },
+    { SS_EVENT_SHMEMSCOPE_WIRE_MAP, "accepted-not-mapped" },
     { SS_EVENT_SHMEMSCOPE_WIRE_UNMAP, "stale-mapping" },
     { SS_EVENT_SHMEMSCOPE_WIRE_UNMAP, "mapping-leak" },
     { SS_EVENT_SHMEMSCOPE_WIRE_UNMAP, "fd-closed-early" },
