@@ -17,7 +17,7 @@ TABLES_AT_START = 1
 
 
 def about(*checks):
-    """A witness of what the tool says in these findings: without them there is nothing to compare."""
+    """A witness of what the tool says in these findings; without them it has nothing to say."""
     def mark(witness):
         witness.about = checks
         return witness

@@ -177,7 +177,8 @@ def judge_witnesses(row, specimen, case):
             continue
         for what, ours, theirs in witness(case):
             if ours != theirs:
-                row.wrong.append(f"{case.source}: {what}: the tool has {ours}, the witness {theirs}")
+                row.wrong.append(f"{case.source}: {what}: the tool has {ours}, "
+                                 f"the witness {theirs}")
             said.append(f"{what} {_short(theirs)}")
     if case.source == sources.TRACEPOINTS:
         row.witness = _joined(said)
