@@ -14,13 +14,6 @@
 #include "tell.h"
 #include "watch.h"
 
-#define PAIRS 256u
-
-static struct {
-    uint64_t ino[2];
-    int fd[2];
-} pairs[PAIRS];
-static uint32_t next_pair;
 static uint64_t last_id;
 
 static bool is_unix_stream(int fd)
@@ -167,33 +160,6 @@ static void open_conn(SsWireConn *conn)
     atomic_store(&conn->state, SS_WIRE_OPEN);
     ss_wire_conn_tell(conn);
     ss_wire_watch_wanted();
-}
-
-void ss_wire_pair(int one, int other)
-{
-    SsWireIdentity ends[2];
-    if (!ss_wire_identify(one, &ends[0]) || !ss_wire_identify(other, &ends[1])) {
-        return;
-    }
-    uint32_t at = next_pair++ % PAIRS;
-    for (int i = 0; i < 2; i++) {
-        pairs[at].ino[i] = ends[i].ino;
-        pairs[at].fd[i] = i ? other : one;
-    }
-}
-
-int ss_wire_pair_of(uint64_t ino)
-{
-    for (uint32_t at = 0; at < PAIRS; at++) {
-        for (int i = 0; i < 2; i++) {
-            SsWireIdentity now;
-            if (pairs[at].ino[i] == ino && ino && ss_wire_identify(pairs[at].fd[!i], &now) &&
-                now.ino == pairs[at].ino[!i]) {
-                return pairs[at].fd[!i];
-            }
-        }
-    }
-    return -1;
 }
 
 void ss_wire_conn_backend(SsWireConn *main, int fd, const SsWireIdentity *came, uint64_t peer)
