@@ -307,14 +307,14 @@ void ss_wire_receives(int fd, SsWireCall *ret_call)
 {
     call_begins(fd, ret_call);
     if (ret_call->conn) {
-        atomic_store(&ret_call->conn->reader, (int)ss_wire_gettid());
+        atomic_store(&ret_call->conn->reader, ss_wire_own_tid());
     }
 }
 
 void ss_wire_receives_no_more(SsWireCall *call)
 {
     if (call->conn) {
-        int tid = (int)ss_wire_gettid();
+        int tid = ss_wire_own_tid();
         (void)atomic_compare_exchange_strong(&call->conn->reader, &tid, 0);
     }
 }
@@ -363,7 +363,7 @@ static void feed(SsWireConn *conn, SsWireSide *side, const struct iovec *iov, si
 {
     bool sent = side == &conn->out;
     SsWireWhole whole = sent ? ss_wire_message_out : ss_wire_message_in;
-    side->tid = (int)ss_wire_gettid();
+    side->tid = ss_wire_own_tid();
     side->told = 0;
     if (conn->state == SS_WIRE_CANDIDATE) {
         SsWireStream *stream = &side->stream;

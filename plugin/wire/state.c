@@ -29,6 +29,7 @@ static _Atomic int own_pid;
 /* In the first block of thread-local memory: nothing is allocated at its first use. */
 #define THREAD_LOCAL static __thread __attribute__((tls_model("initial-exec")))
 THREAD_LOCAL bool inside;
+THREAD_LOCAL int own_tid; /* 0: not asked for yet */
 THREAD_LOCAL SsWireGuard fork_guard;
 THREAD_LOCAL bool fork_locked;
 
@@ -63,6 +64,14 @@ bool ss_wire_own_process(void)
     return known == pid;
 }
 
+int ss_wire_own_tid(void)
+{
+    if (SS_WIRE_UNLIKELY(own_tid == 0)) {
+        own_tid = (int)ss_wire_gettid();
+    }
+    return own_tid;
+}
+
 /* The C library would leave its own two signals out, and one of them is pthread_cancel()'s. */
 static void set_signals(int how, const uint64_t *set, uint64_t *ret_old)
 {
@@ -71,7 +80,7 @@ static void set_signals(int how, const uint64_t *set, uint64_t *ret_old)
 
 static bool take_lock(void)
 {
-    int tid = (int)ss_wire_gettid();
+    int tid = ss_wire_own_tid();
     uint64_t begin = 0;
     for (unsigned int tries = 0;; tries++) {
         int nobody = 0;
@@ -133,6 +142,7 @@ void ss_wire_unlock_after_fork(bool child)
     if (child) {
         ss_wire_forked_from = atomic_load(&own_pid);
         atomic_store(&own_pid, (int)ss_wire_getpid());
+        own_tid = 0;
         atomic_store(&ss_wire_telling, false);
         if (!locked) {
             /* Whoever had it is not in this process. What he did may be half done. */

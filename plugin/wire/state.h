@@ -75,6 +75,9 @@ void ss_wire_leave(const SsWireGuard *guard);
 /* True in the process that the state is about, and not in a child made by vfork() or clone(). */
 bool ss_wire_own_process(void);
 
+/* This thread, in that process: a child made by vfork() would be told the parent's. */
+int ss_wire_own_tid(void);
+
 /* For fork(): before it, and after it in each of both. */
 void ss_wire_lock_for_fork(void);
 void ss_wire_unlock_after_fork(bool child);
