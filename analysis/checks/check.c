@@ -243,8 +243,49 @@ static gint by_weight(gconstpointer a, gconstpointer b)
     return fa->first_ns < fb->first_ns ? -1 : fa->first_ns > fb->first_ns;
 }
 
+static const SsProcess *process_of(const SsModel *model, const SsFinding *finding)
+{
+    for (guint p = 0; p < model->processes->len; p++) {
+        const SsProcess *process = g_ptr_array_index(model->processes, p);
+        if (process->pid == finding->pid && process->birth_ns == finding->process_birth_ns) {
+            return process;
+        }
+    }
+    return NULL;
+}
+
+static void doubt(SsFinding *finding, const char *why)
+{
+    finding->certainty = SS_UNKNOWN;
+    g_free(finding->condition);
+    finding->condition = g_strdup(why);
+}
+
+/* What was found of a descriptor whose file's others came and went unseen, or of a device when
+ * one of its channels was not followed any more. */
+static void doubt_finding(const SsModel *model, SsFinding *finding)
+{
+    const SsProcess *process = finding->has_process ? process_of(model, finding) : NULL;
+    for (guint i = 0; process && process->unsure && finding->about && i < finding->about->len;
+         i++) {
+        const SsAbout *about = &g_array_index(finding->about, SsAbout, i);
+        if (about->fd >= 0 && g_hash_table_contains(process->unsure, &about->ino)) {
+            doubt(finding, "a descriptor of that file came or went by a call that nobody watches");
+        }
+    }
+    for (guint i = 0; process && process->gaps && i < process->gaps->len; i++) {
+        const SsGap *gap = &g_array_index(process->gaps, SsGap, i);
+        if (finding->has_device && finding->dev == gap->dev && finding->last_ns >= gap->ns) {
+            doubt(finding, "the library lost track of a channel of the device");
+        }
+    }
+}
+
 void ss_checks_finish(SsChecks *checks)
 {
+    for (guint i = 0; i < checks->findings->len; i++) {
+        doubt_finding(checks->model, g_ptr_array_index(checks->findings, i));
+    }
     for (const SsCheck *const *check = ss_all_checks; *check; check++) {
         add_undecided(checks, *check);
     }

@@ -70,6 +70,23 @@ SsDescriptor *ss_descriptor_open(SsModel *model, SsProcess *process, gint32 numb
     return descriptor;
 }
 
+void ss_descriptor_unwatched(SsModel *model, SsProcess *process, gint32 number, guint64 ino)
+{
+    SsDescriptor *gone = g_hash_table_lookup(process->fds, GINT_TO_POINTER(number));
+    if (!process->unsure) {
+        process->unsure = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    }
+    (void)g_hash_table_add(process->unsure, g_memdup2(&ino, sizeof(ino)));
+    if (number < 0 || !gone || (gone->ino && gone->ino != ino)) {
+        return;
+    }
+    model->counts.fds_implied_closed++;
+    if (gone->device) {
+        gone->device->counts.fds_implied_closed++;
+    }
+    end(gone);
+}
+
 void ss_descriptor_close(SsModel *model, SsDescriptor *descriptor, gint64 ns, gint32 ret)
 {
     SsDevice *device = descriptor->device;

@@ -85,6 +85,9 @@ void ss_depth_event(SsModel *model, SsProcess *process, SsThread *thread, const 
 void ss_depth_finish(SsModel *model, SsProcess *process, gint64 ns);
 
 /* descriptor.c */
+/* A descriptor of that file came, or the one of that number went, by a call that nobody watched;
+ * number -1: none went. */
+void ss_descriptor_unwatched(SsModel *model, SsProcess *process, gint32 number, guint64 ino);
 SsDescriptor *ss_descriptor_open(SsModel *model, SsProcess *process, gint32 number, gint64 ns);
 void ss_descriptor_close(SsModel *model, SsDescriptor *descriptor, gint64 ns, gint32 ret);
 void ss_descriptor_event(SsModel *model, SsProcess *process, SsThread *thread,

@@ -76,6 +76,8 @@ void ss_process_free(SsProcess *process)
         return;
     }
     g_queue_clear(&process->disconnects);
+    g_clear_pointer(&process->unsure, g_hash_table_unref);
+    g_clear_pointer(&process->gaps, g_array_unref);
     g_clear_pointer(&process->peers, g_ptr_array_unref);
     g_ptr_array_unref(process->pending);
     g_hash_table_unref(process->threads);

@@ -442,6 +442,12 @@ typedef struct SsStructures {
     bool several;           /* of several devices */
 } SsStructures;
 
+/* From then on nothing is told of a channel of the device. */
+typedef struct SsGap {
+    guint64 dev;
+    gint64 ns;
+} SsGap;
+
 typedef enum SsProcessEnd {
     SS_END_UNKNOWN,
     SS_END_ALIVE,
@@ -491,6 +497,9 @@ struct SsProcess {
     guint64 late_objects; /* things seen whose beginning was not */
     bool acted;           /* it told more than its state */
     gint64 dumped_ns;     /* it told its state to a thread of the tracer; 0: never */
+    GHashTable *unsure;   /* owned guint64 *: inodes of which descriptors came or went by calls that
+                           * nobody watches; NULL: none */
+    GArray *gaps;         /* of SsGap, owned; NULL: none */
     SsBacklog backlog;
     SsStructures structures;
     SsProcessEnd end;

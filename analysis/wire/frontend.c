@@ -108,6 +108,16 @@ static void channel_told(SsWireConn *conn, const SsEvent *event)
     }
 }
 
+static void lose_track(SsWireConn *conn, const SsEvent *event)
+{
+    SsProcess *known = conn->process->known;
+    SsGap gap = { .dev = conn->backend ? conn->main : conn->conn, .ns = event->ns };
+    if (known) {
+        known->gaps = known->gaps ? known->gaps : g_array_new(FALSE, FALSE, sizeof(SsGap));
+        g_array_append_val(known->gaps, gap);
+    }
+}
+
 void ss_wire_frontend_event(SsWire *wire, SsWireConn *conn, const SsEvent *event)
 {
     SsWireProcess *process = conn->process;
@@ -117,6 +127,9 @@ void ss_wire_frontend_event(SsWire *wire, SsWireConn *conn, const SsEvent *event
     }
     ss_wire_inside(process, event);
     switch (event->id) {
+    case SS_EVENT_SHMEMSCOPE_WIRE_GAP:
+        lose_track(conn, event);
+        return;
     case SS_EVENT_SHMEMSCOPE_WIRE_CHANNEL:
         channel_told(conn, event);
         return;

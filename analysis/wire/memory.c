@@ -390,6 +390,34 @@ static void remapped(SsWireProcess *process, const SsEvent *event)
     g_tree_insert(frontend->memory, &mapping->addr, mapping);
 }
 
+/* It has gone, and nobody saw who closed it. */
+static void lost(SsWireProcess *process, const SsEvent *event)
+{
+    gint32 number = event->u.shmemscope_wire_fd_lost.fd;
+    guint64 ino = event->u.shmemscope_wire_fd_lost.ino;
+    SsWireFd *fd = fd_at(process->frontend, number);
+    bool its = fd && fd->open && (!fd->ino || fd->ino == ino);
+    if (process->known) {
+        ss_descriptor_unwatched(process->wire->model, process->known, its ? number : -1, ino);
+    }
+    if (!its) {
+        return;
+    }
+    fd->open = false;
+    SsAsked *asked = &ss_wire_side(fd->conn)->asked;
+    if (is_received(fd) && asked->seq == fd->seq && !asked->done) {
+        asked->received -= asked->received > 0;
+    }
+    SsWireMapping *mapping = fd->mapping;
+    fd->mapping = NULL;
+    if (mapping) {
+        mapping->fd = -1;
+        if (mapping->finalized) {
+            forget_mapping(process->frontend, mapping);
+        }
+    }
+}
+
 void ss_wire_memory_event(SsWireProcess *process, const SsEvent *event)
 {
     switch (event->id) {
@@ -407,6 +435,15 @@ void ss_wire_memory_event(SsWireProcess *process, const SsEvent *event)
         break;
     case SS_EVENT_SHMEMSCOPE_WIRE_REMAP:
         remapped(process, event);
+        break;
+    case SS_EVENT_SHMEMSCOPE_WIRE_FD_LOST:
+        lost(process, event);
+        break;
+    case SS_EVENT_SHMEMSCOPE_WIRE_FD_FOUND:
+        if (process->known) {
+            ss_descriptor_unwatched(process->wire->model, process->known, -1,
+                                    event->u.shmemscope_wire_fd_found.ino);
+        }
         break;
     default:
         break;
