@@ -1,0 +1,52 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A thread asks for its number once, and a child of fork() again.
+ */
+#include <glib.h>
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "plugin/wire/state.h"
+
+static void *thread(void *data)
+{
+    g_assert_cmpint(ss_wire_own_tid(), ==, gettid());
+    g_assert_cmpint(ss_wire_own_tid(), !=, getpid());
+    return NULL;
+}
+
+static void test_threads(void)
+{
+    pthread_t other;
+    g_assert_cmpint(ss_wire_own_tid(), ==, gettid());
+    g_assert_cmpint(pthread_create(&other, NULL, thread, NULL), ==, 0);
+    g_assert_cmpint(pthread_join(other, NULL), ==, 0);
+    g_assert_cmpint(ss_wire_own_tid(), ==, gettid());
+}
+
+static void test_fork(void)
+{
+    g_assert_true(ss_wire_own_process());
+    g_assert_cmpint(ss_wire_own_tid(), ==, gettid());
+    ss_wire_lock_for_fork();
+    pid_t child = fork();
+    if (child == 0) {
+        ss_wire_unlock_after_fork(true);
+        _exit(ss_wire_own_process() && ss_wire_own_tid() == gettid() ? 0 : 1);
+    }
+    ss_wire_unlock_after_fork(false);
+    int status = -1;
+    g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+    g_assert_cmpint(status, ==, 0);
+    g_assert_cmpint(ss_wire_own_tid(), ==, gettid());
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/wire/state/threads", test_threads);
+    g_test_add_func("/wire/state/fork", test_fork);
+    return g_test_run();
+}
