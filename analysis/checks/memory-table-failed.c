@@ -33,6 +33,13 @@ static gint64 witness_from(const SsDevice *device)
     return from;
 }
 
+/* What had no room was not sent, and nobody outside sees what was not. */
+static SsCertainty certainty_of(const SsNotice *notice)
+{
+    return ss_process_outside(notice->process) && notice->device->table.slots ? SS_SUSPECTED
+                                                                              : SS_OBSERVED;
+}
+
 static void failed(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
 {
     const SsTable *table = &notice->device->table;
@@ -41,13 +48,18 @@ static void failed(SsChecks *checks, const SsCheck *check, const SsNotice *notic
                                 ? g_strdup_printf(", and the back-end takes %u", table->slots)
                                 : g_strdup("");
     SsFinding *finding = ss_checks_report(
-        checks, check, SS_OBSERVED, notice->process, notice->device, table->stale_ns, notice->ns,
-        place,
+        checks, check, certainty_of(notice), notice->process, notice->device, table->stale_ns,
+        notice->ns, place,
         g_strdup_printf("the memory table could not be told to the back-end (%s): it has %u "
                         "entries%s",
                         g_strerror(ABS(MAX(table->ret, -4096))), table->entries, room));
     if (!finding) {
         return;
+    }
+    if (finding->certainty == SS_SUSPECTED) {
+        finding->condition =
+            g_strdup("not visible from outside: that an update was tried. The last "
+                     "table was full, and none followed the mapping");
     }
     ss_finding_set_place(finding, SS_PLACE_TABLE, g_strerror(ABS(MAX(table->ret, -4096))));
     ss_finding_state(finding, "back-end",
@@ -62,7 +74,7 @@ static void ended(SsChecks *checks, const SsCheck *check, const SsNotice *notice
 {
     g_autofree char *place = place_of(&notice->device->table);
     SsFinding *finding =
-        ss_checks_find(checks, check, SS_OBSERVED, notice->process, notice->device, place);
+        ss_checks_find(checks, check, certainty_of(notice), notice->process, notice->device, place);
     if (finding && !ss_model_lost(checks->model, notice->process, notice->since_ns, notice->ns)) {
         finding->duration_ns = MAX(finding->duration_ns, notice->ns - notice->since_ns);
         finding->last_ns = MAX(finding->last_ns, notice->ns);
@@ -83,7 +95,7 @@ const SsCheck ss_check_memory_table_failed = {
     .title = "MEMORY TABLE FAILED",
     .needs = SS_NEEDS(TRANSACTION) | SS_NEEDS(WAIT) | SS_NEEDS(CHANNEL) | SS_NEEDS(DEVICE),
     .outside = true,
-    .unseen = "a memory table that could not be sent",
+    .unseen = "a memory table that could not be sent, unless it was full",
     .notices = SS_ON(TABLE_FAILED) | SS_ON(TABLE_TOLD),
     .rule = "after a commit the back-end knows the memory that the guest has",
     .remedy_now = "unmap until the table has room, and let a commit follow",

@@ -50,7 +50,9 @@ struct SsFrontendChannel {
     /* of a main channel */
     guint64 features, protocol_features;
     bool started;
-    bool table_failed;  /* the last one that it answered */
+    bool table_failed; /* the last one that it answered, or that could not be sent */
+    bool table_known;  /* the entries of the last SET_MEM_TABLE */
+    guint32 entries;
     GQueue pending;     /* owned SsPending, oldest first */
     GHashTable *placed; /* SsWireMapping by its place, weak; NULL until needed */
     /* of a back-end channel */
@@ -127,6 +129,8 @@ void ss_wire_emit_mapping(SsWireProcess *process, const SsWireMapping *mapping, 
 /* main-channel.c */
 /* SET_MEM_TABLE, ADD_MEM_REG, REM_MEM_REG */
 bool ss_wire_is_table(guint32 request);
+/* A mapping that the guest may write was made, and no table was sent: there was no room in it. */
+void ss_wire_table_is_full(SsWireConn *main, const SsEvent *at);
 void ss_wire_main_event(SsWireConn *conn, const SsEvent *event);
 void ss_wire_main_closed(SsWireConn *conn, const SsEvent *event);
 

@@ -11,6 +11,7 @@
 enum {
     GET_FEATURES = 1,
     SET_FEATURES = 2,
+    SET_MEM_TABLE = 5,
     GET_VRING_BASE = 11,
     SET_VRING_KICK = 12,
     GET_PROTOCOL_FEATURES = 15,
@@ -18,9 +19,13 @@ enum {
     SET_VRING_ENABLE = 18,
 };
 
+#define TABLE_ENTRIES 8 /* of SET_MEM_TABLE (specification, "Memory regions description") */
+#define CONFIGURE_MEM_SLOTS (G_GUINT64_CONSTANT(1) << 15)
+#define NO_ROOM (-105) /* -ENOBUFS of Linux, where the front-end ran */
+
 bool ss_wire_is_table(guint32 request)
 {
-    return request == 5 /* SET_MEM_TABLE */ || request == 37 /* ADD_MEM_REG */ ||
+    return request == SET_MEM_TABLE || request == 37 /* ADD_MEM_REG */ ||
            request == 38 /* REM_MEM_REG */;
 }
 
@@ -32,6 +37,10 @@ static void learn_from_request(SsWireConn *conn, const SsEvent *event)
     case SET_PROTOCOL_FEATURES:
         side->protocol_features = value;
         ss_wire_emit_device(conn, event);
+        break;
+    case SET_MEM_TABLE:
+        side->table_known = true;
+        side->entries = (guint32)value;
         break;
     case SET_VRING_KICK:
     case SET_VRING_ENABLE:
@@ -126,6 +135,25 @@ static void table_answered(SsWireConn *conn, const SsEvent *event, const SsPendi
     made.u.vhost_user_mem_table.dev = conn->conn;
     made.u.vhost_user_mem_table.ret = failed ? -EIO : 0;
     (void)ss_wire_emit(conn->process, &made);
+}
+
+/* Each mapping that the guest may write is an entry of its own, and one more than the message has
+ * room for fails before anything is sent. With CONFIGURE_MEM_SLOTS the back-end says how many it
+ * takes, and entries go one by one. */
+void ss_wire_table_is_full(SsWireConn *main, const SsEvent *at)
+{
+    SsFrontendChannel *side = ss_wire_side(main);
+    if (!side->started || !side->table_known || side->entries < TABLE_ENTRIES ||
+        (side->protocol_features & CONFIGURE_MEM_SLOTS)) {
+        return;
+    }
+    side->table_failed = true;
+    SsEvent made = ss_wire_make(at, SS_EVENT_VHOST_USER_MEM_TABLE);
+    made.u.vhost_user_mem_table.dev = main->conn;
+    made.u.vhost_user_mem_table.entries = side->entries + 1;
+    made.u.vhost_user_mem_table.slots = TABLE_ENTRIES;
+    made.u.vhost_user_mem_table.ret = NO_ROOM;
+    (void)ss_wire_emit(main->process, &made);
 }
 
 static void received(SsWireConn *conn, const SsEvent *event)

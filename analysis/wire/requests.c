@@ -32,6 +32,17 @@ static bool maps_unseen(SsWireConn *conn)
     return asked->request == SS_REQUEST_SHMEM_MAP && !asked->value && !(mapping && mapping->added);
 }
 
+/* It was accepted, and made. */
+static bool maps_writable(SsWireConn *conn)
+{
+    const SsAsked *asked = &ss_wire_side(conn)->asked;
+    const SsWireMapping *mapping =
+        asked->mapping ? ss_wire_mapping_find(conn->process, asked->mapping) : NULL;
+    return asked->request == SS_REQUEST_SHMEM_MAP && (asked->map_flags & SS_MAP_WRITABLE) &&
+           asked->replies && !asked->value && mapping && mapping->added && mapping->writable &&
+           ss_wire_main_of(conn);
+}
+
 void ss_wire_asked_ends(SsWireConn *conn, const SsEvent *at, gint32 ret)
 {
     SsAsked *asked = &ss_wire_side(conn)->asked;
@@ -46,6 +57,9 @@ void ss_wire_asked_ends(SsWireConn *conn, const SsEvent *at, gint32 ret)
     made.ns = asked->last_ns;
     made.tid = asked->tid;
     made.procname = at->tid == asked->tid ? at->procname : NULL;
+    if (thread->asked == conn && !thread->in_commit && maps_writable(conn)) {
+        ss_wire_table_is_full(ss_wire_main_of(conn), &made);
+    }
     if (thread->asked == conn) {
         if (thread->in_commit) {
             thread->in_commit = false;
