@@ -91,7 +91,7 @@ class TableTest(common.IntegrationTest):
         self.assertLess(len(tables), 12)
         # QEMU sends nothing where it finds no room, for each mapping that comes after the last.
         found = report.of("memory-table-failed", "suspected")
-        told = sum(entry.get("request") == "SHMEM_MAP" and entry.get("phase") == "reply"
+        told = sum(entry.get("op") == "map" and entry.get("phase") == "replied"
                    for entry in log.entries[:log.entries.index(tables[-1])])
         self.assertEqual([finding["count"] for finding in found], [12 - told], report.text)
         self.assertEqual(report.alarms(), found, report.text)
