@@ -73,7 +73,15 @@ class Machine:
 
     def go(self):
         """QEMU begins; its monitor answers and its driver is connected when this returns."""
+        self.set_off()
+        self.arrive()
+
+    def set_off(self):
+        """QEMU begins; arrive() awaits it. Others may set off in between."""
         self.starter.write_line("go")
+
+    def arrive(self):
+        """Until the monitor of a QEMU that set off answers and its driver is connected."""
         pid = wait_until(lambda: qemu.started_pid(self.directory), START_TIMEOUT_S,
                          "QEMU's pid file", [self.starter])
         self.qemu = Watched("QEMU", pid, self.path("qemu.log"))
