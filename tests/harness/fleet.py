@@ -30,6 +30,7 @@ class Machine:
         self.wrapper = list(wrapper)
         self.qemu_options = qemu_options
         self.backends = {}
+        self.descriptors = []  # weak: that QEMU is to inherit
         self.starter = self.qemu = self.monitor = self.driver = None
         self.pid = None
         self.directory = None
@@ -66,10 +67,14 @@ class Machine:
         """Starts the back-ends, and what becomes QEMU when go() is called: it has a pid."""
         for device in self.devices:
             self.start_backend(device.chardev)
-        command = qemu.command_line(self.prefix, self.directory, self.vm, devices=self.devices,
-                                    **self.qemu_options)
-        self.starter, self.pid = qemu.start_held(command, self.path("qemu.log"),
-                                                 self.path("commands"), self.wrapper)
+        self.starter, self.pid = qemu.start_held(self.command(), self.path("qemu.log"),
+                                                 self.path("commands"), self.wrapper,
+                                                 descriptors=self.descriptors)
+
+    def command(self):
+        """argv of its QEMU."""
+        return qemu.command_line(self.prefix, self.directory, self.vm, devices=self.devices,
+                                 **self.qemu_options)
 
     def go(self):
         """QEMU begins; its monitor answers and its driver is connected when this returns."""

@@ -122,10 +122,10 @@ class Child(Watched):
     """A process of ours, in a process group of its own.
 
     Its stderr, and its stdout unless PIPES, go to LOG. With PIPES, stdin and stdout are pipes
-    spoken line by line.
+    spoken line by line. It inherits the DESCRIPTORS, under the numbers they have here.
     """
 
-    def __init__(self, name, argv, log, pipes=False, env=None, commands=None):
+    def __init__(self, name, argv, log, pipes=False, env=None, commands=None, descriptors=()):
         if commands:
             with open(commands, "a", encoding="utf-8") as record:
                 record.write(f"{name}: {shlex.join(argv)}\n")
@@ -134,7 +134,7 @@ class Child(Watched):
                 self.popen = subprocess.Popen(
                     argv, stderr=sink, env=env, start_new_session=True,
                     stdin=subprocess.PIPE if pipes else subprocess.DEVNULL,
-                    stdout=subprocess.PIPE if pipes else sink,
+                    stdout=subprocess.PIPE if pipes else sink, pass_fds=descriptors,
                     preexec_fn=_before_exec)
             except OSError as error:
                 raise HarnessError(f"Cannot start {name}: path=\"{argv[0]}\": "

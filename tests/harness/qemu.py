@@ -71,12 +71,12 @@ def command_line(prefix, directory, name, reconnect_ms=0, hotplug=False, devices
     ]
 
 
-def start_held(command, log, commands, wrapper=(), preload=""):
+def start_held(command, log, commands, wrapper=(), preload="", descriptors=()):
     """Starts a shell that tells its pid and becomes QEMU when a line "go" is written to it.
 
     A recording of that pid can begin between the two, and sees QEMU from its birth. WRAPPER
     is put before the shell, and need not leave it its own pid; PRELOAD is a library that is
-    loaded into QEMU, and not into the shell. Returns (child, pid).
+    loaded into QEMU, and not into the shell; DESCRIPTORS are inherited. Returns (child, pid).
     """
     quoted = shlex.quote(log)
     if preload:
@@ -84,7 +84,8 @@ def start_held(command, log, commands, wrapper=(), preload=""):
     starter = Child("QEMU", [*wrapper, "sh", "-c",
                              f"echo $$; read go; exec {shlex.join(command)}"
                              f" </dev/null >>{quoted} 2>&1"],
-                    log, pipes=True, env=parts.Recording.environment(), commands=commands)
+                    log, pipes=True, env=parts.Recording.environment(), commands=commands,
+                    descriptors=descriptors)
     try:
         return starter, int(starter.read_line(START_TIMEOUT_S, "its pid"))
     except BaseException:

@@ -128,8 +128,8 @@ class Farm:
     def path(self, name):
         return self.fleet.path(name)
 
-    def add(self, name, version, role, **options):
-        vm = Vm(self.out, name, version, role, **options)
+    def add(self, name, version, role, kind=Vm, **options):
+        vm = kind(self.out, name, version, role, **options)
         self.vms[name] = vm
         self.fleet.machines.append(vm)
         vm.prepare()
@@ -143,7 +143,7 @@ class Farm:
         vms = sorted(self.vms.values(), key=lambda vm: (vm.role == "slow", vm.hangs))
         for first in range(0, len(vms), AT_ONCE):
             batch = vms[first:first + AT_ONCE]
-            for step in (Vm.hold, Vm.set_off, Vm.arrive, Vm.begin_device, Vm.await_device,
-                         Vm.begin_role, Vm.await_role):
+            for step in ("hold", "set_off", "arrive", "begin_device", "await_device",
+                         "begin_role", "await_role"):
                 for vm in batch:
-                    step(vm)
+                    getattr(vm, step)()

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""VMs that are not found as the usual one is: other words on the command line, or none."""
+
+import dataclasses
+import os
+import shutil
+import socket
+
+from farm import Vm, parts, qemu
+
+NOBODY = 65534
+
+
+class Unnamed(Vm):
+    """No -name: its administrators know the process only, or its UUID."""
+
+    UUID = "8d5c2f6e-1f0b-4d0a-9c58-6a1f0c0ffee0"
+
+    def command(self):
+        words = super().command()
+        at = words.index("-name")
+        return words[:at] + ["-uuid", self.UUID] + words[at + 2:]
+
+
+class Renamed(Vm):
+    """Its process has another name, so that nothing says "qemu" in the lists of processes."""
+
+    COMM = "tenant-a"
+
+    def command(self):
+        return [word.replace("guest=", f"process={self.COMM},guest=") for word in super().command()]
+
+
+class HotPlugged(Vm):
+    """Its device and chardev came over QMP: argv knows of neither."""
+
+    def __init__(self, out, name, version, role, **options):
+        super().__init__(out, name, version, role, **options)
+        self.played = self.scenarios.pop("vu0")
+        self.devices = []
+
+    def begin_device(self):
+        self.devices = [None]
+        self.plug(qemu.Device(port="rp0"), self.played, 0)
+        super().begin_device()
+
+
+@dataclasses.dataclass
+class HandedDevice(qemu.Device):
+    """Its chardev is a descriptor that QEMU was started with."""
+
+    fd: int = -1
+
+    def chardev_option(self, directory):
+        return f"socket,id={self.chardev},fd={self.fd}"
+
+
+class Handed(Vm):
+    """Somebody else connected the channel and handed QEMU its end, as libvirt may."""
+
+    def start_backend(self, chardev):
+        backend = super().start_backend(chardev)
+        self.end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.end.connect(f"{self.directory}/{chardev}.sock")
+        self.descriptors = [self.end.fileno()]
+        self.devices = [HandedDevice(fd=self.end.fileno())]
+        return backend
+
+    def arrive(self):
+        super().arrive()
+        self.end.close()
+        self.descriptors = []
+
+
+class Reconnecting(Vm):
+    """Its chardev comes again when the back-end does."""
+
+    def __init__(self, out, name, version, role, **options):
+        super().__init__(out, name, version, role, **options)
+        self.devices = [qemu.Device(reconnect_ms=200)]
+
+    def come_again(self, role):
+        """A new back-end in the place of one that has ended; QEMU connects by itself."""
+        self.peer.close()
+        self.scenarios["vu0"] = self.scenario(self.ROLES[role])
+        self.role = role
+        self.start_backend("vu0")
+
+
+class OthersBackend(parts.Backend):
+    """The back-end as another user's process, from where that one can read it."""
+
+    def __init__(self, programs, sock, scenario, _log, stderr, commands):
+        directory = os.path.dirname(sock)
+        os.chown(directory, NOBODY, NOBODY)
+        shutil.copy(programs.backend, directory)
+        super().__init__(programs, sock, shutil.copy(scenario, directory),
+                         os.path.join(directory, "vu0.jsonl"), stderr, commands)
+
+    @staticmethod
+    def command(programs, scenario):
+        program = os.path.join(os.path.dirname(scenario), os.path.basename(programs.backend))
+        return as_nobody([program, "--scenario", scenario])
+
+
+class Others(Vm):
+    """Its back-end belongs to another user."""
+
+    backend_type = OthersBackend
+
+
+def as_nobody(command):
+    """The command, run as a user who may nothing; for root only."""
+    return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *command]
