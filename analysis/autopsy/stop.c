@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "analysis/autopsy/stop.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define STOP_TIMEOUT_NS (10 * 1000 * 1000)
+#define POLL_NS 20000
+#define NS_PER_S 1000000000
+/* The kernel's own, of no header for programs: begin the call again unless a handler runs. */
+#define ERESTARTNOHAND 514
+
+typedef struct Stop {
+    int tid;
+    SsStoppedFunc stopped;
+    gpointer data; /* weak */
+    guint64 asked_ns;
+    guint64 stopped_ns;
+    char *why; /* owned */
+} Stop;
+
+static guint64 now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (guint64)now.tv_sec * NS_PER_S + (guint64)now.tv_nsec;
+}
+
+/* Calls of which a signal, or a stop, gives EINTR only before they have done anything. */
+static gboolean returns_eintr_undone(long number, guint64 second)
+{
+    switch (number) {
+    case SYS_epoll_wait:
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2:
+    case SYS_read:
+    case SYS_readv:
+    case SYS_recvfrom:
+    case SYS_recvmsg:
+    case SYS_accept:
+    case SYS_accept4:
+    case SYS_write:
+    case SYS_writev:
+    case SYS_sendto:
+    case SYS_sendmsg:
+    case SYS_rt_sigtimedwait:
+    case SYS_semop:
+    case SYS_semtimedop:
+    case SYS_io_getevents:
+    case SYS_io_pgetevents:
+    case SYS_io_uring_enter:
+        return TRUE;
+    case SYS_ioctl:
+        return second == KVM_RUN;
+    default:
+        return FALSE;
+    }
+}
+
+gboolean ss_stop_is_harmless(long number, const guint64 *arguments)
+{
+    switch (number) {
+    case SYS_recvfrom:
+        return !(arguments[3] & MSG_WAITALL);
+    case SYS_recvmsg:
+        return !(arguments[2] & MSG_WAITALL);
+    case SYS_accept:
+    case SYS_accept4:
+    case SYS_epoll_wait:
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2:
+    case SYS_poll:
+    case SYS_ppoll:
+    case SYS_select:
+    case SYS_pselect6:
+    case SYS_futex:
+    case SYS_nanosleep:
+    case SYS_clock_nanosleep:
+    case SYS_restart_syscall:
+    case SYS_pause:
+    case SYS_rt_sigsuspend:
+    case SYS_rt_sigtimedwait:
+    case SYS_wait4:
+    case SYS_waitid:
+        return TRUE;
+    default:
+        return FALSE;
+    }
+}
+
+/* Of a call that our stop ended with EINTR, and that the kernel would not begin again by itself. */
+static void mend(int tid, struct user_regs_struct *registers)
+{
+    struct iovec area = { registers, sizeof *registers };
+
+    if ((gint64)registers->rax == -EINTR &&
+        returns_eintr_undone((long)registers->orig_rax, registers->rsi)) {
+        registers->rax = (guint64)-ERESTARTNOHAND;
+        (void)ptrace(PTRACE_SETREGSET, tid, NT_PRSTATUS, &area);
+    }
+}
+
+/* The signal with which the thread has to go on: one that was about to be delivered to it. */
+static int signal_of(int status)
+{
+    return status >> 16 == PTRACE_EVENT_STOP ? 0 : WSTOPSIG(status);
+}
+
+/* Waits until it stands. Returns NULL and sets `ret_status`, or says why it does not. */
+static char *await_stop(const Stop *stop, int *ret_status)
+{
+    const struct timespec pause = { 0, POLL_NS };
+
+    for (;;) {
+        pid_t changed = waitpid(stop->tid, ret_status, __WALL | WNOHANG);
+
+        if (changed == stop->tid) {
+            return WIFSTOPPED(*ret_status) ? NULL : g_strdup("it ended meanwhile");
+        }
+        if (changed < 0) {
+            return g_strdup("it ended meanwhile");
+        }
+        if (now_ns() - stop->asked_ns > STOP_TIMEOUT_NS) {
+            return g_strdup("it could not be stopped within 10 ms, and was let go");
+        }
+        nanosleep(&pause, NULL);
+    }
+}
+
+static char *reason_of_seize(int tid, int error)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/status", tid);
+    g_autofree char *status = NULL;
+    const char *line;
+    int tracer = 0;
+
+    if (error == ESRCH) {
+        return g_strdup("it ended meanwhile");
+    }
+    if (g_file_get_contents(path, &status, NULL, NULL) &&
+        (line = strstr(status, "\nTracerPid:")) != NULL) {
+        (void)sscanf(line, "\nTracerPid: %d", &tracer);
+    }
+    if (tracer) {
+        return g_strdup_printf("process %d traces it already", tracer);
+    }
+    return g_strdup_printf("it cannot be stopped: %s", g_strerror(error));
+}
+
+/* Whatever becomes of it, when this thread ends the kernel releases what it traces. */
+static gpointer stop_and_go_on(gpointer data)
+{
+    Stop *stop = data;
+    struct user_regs_struct registers;
+    struct iovec area = { &registers, sizeof registers };
+    int status;
+
+    prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
+    stop->asked_ns = now_ns();
+    if (ptrace(PTRACE_SEIZE, stop->tid, NULL, NULL) != 0) {
+        stop->why = reason_of_seize(stop->tid, errno);
+        return NULL;
+    }
+    if (ptrace(PTRACE_INTERRUPT, stop->tid, NULL, NULL) != 0) {
+        stop->why = g_strdup("it ended meanwhile");
+        return NULL;
+    }
+    stop->why = await_stop(stop, &status);
+    if (!stop->why) {
+        if (ptrace(PTRACE_GETREGSET, stop->tid, NT_PRSTATUS, &area) == 0 &&
+            area.iov_len == sizeof registers) {
+            stop->stopped(stop->tid, &registers, stop->data);
+            if (signal_of(status) == 0) {
+                mend(stop->tid, &registers);
+            }
+        } else {
+            stop->why = g_strdup("its registers cannot be read");
+        }
+        (void)ptrace(PTRACE_DETACH, stop->tid, NULL, GINT_TO_POINTER(signal_of(status)));
+    }
+    stop->stopped_ns = now_ns() - stop->asked_ns;
+    return NULL;
+}
+
+char *ss_stop_thread(int tid, SsStoppedFunc stopped, gpointer data, guint64 *ret_stopped_ns)
+{
+    Stop stop = { .tid = tid, .stopped = stopped, .data = data };
+
+    g_thread_join(g_thread_new("stop", stop_and_go_on, &stop));
+    *ret_stopped_ns = stop.stopped_ns;
+    return stop.why;
+}
