@@ -17,3 +17,4 @@ int ss_verb_report(int argc, char **argv);
 int ss_verb_mappings(int argc, char **argv);
 int ss_verb_fds(int argc, char **argv);
 int ss_verb_waits(int argc, char **argv);
+int ss_verb_doctor(int argc, char **argv);

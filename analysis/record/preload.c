@@ -48,7 +48,7 @@ static char *find_library(GError **error)
         if (g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
             return g_steal_pointer(&path);
         }
-        g_set_error(error, SS_RECORD_ERROR, 0,
+        g_set_error(error, SS_RECORD_ERROR, SS_PRELOAD_NO_LIBRARY,
                     "Cannot find the wire library: path=\"%s\" (SHMEMSCOPE_WIRE): no such file",
                     path);
         return NULL;
@@ -61,19 +61,20 @@ static char *find_library(GError **error)
             return g_steal_pointer(&path);
         }
     }
-    g_set_error(error, SS_RECORD_ERROR, 0,
+    g_set_error(error, SS_RECORD_ERROR, SS_PRELOAD_NO_LIBRARY,
                 "Cannot find the wire library: %s is neither where it was built nor where it "
                 "would be installed; SHMEMSCOPE_WIRE can name it",
                 WIRE_LIBRARY);
     return NULL;
 }
 
-static gboolean refuse(GError **error, const SsProgram *program, const char *reason)
+static gboolean refuse(GError **error, const SsProgram *program, SsPreloadFault fault,
+                       const char *reason)
 {
     g_autofree char *from =
         program->script ? g_strdup_printf(" (runs \"%s\")", program->script) : g_strdup("");
 
-    g_set_error(error, SS_RECORD_ERROR, 0,
+    g_set_error(error, SS_RECORD_ERROR, (int)fault,
                 "Cannot load the wire library into the command: program=\"%s\"%s: %s",
                 program->path, from, reason);
     return FALSE;
@@ -137,16 +138,18 @@ static gboolean check_kind(const SsProgram *program, const char *library, GError
     guint machine = 0, elf_class = 0;
 
     if (secure) {
-        return refuse(error, program, secure);
+        return refuse(error, program, SS_PRELOAD_SECURE, secure);
     }
     if (!ss_program_machine(library, &machine, &elf_class)) {
-        return refuse(error, program, "the library is no ELF file");
+        return refuse(error, program, SS_PRELOAD_LIBRARY_KIND, "the library is no ELF file");
     }
     if (machine != program->machine || elf_class != program->elf_class) {
-        return refuse(error, program, "it is for another architecture than the library");
+        return refuse(error, program, SS_PRELOAD_MACHINE,
+                      "it is for another architecture than the library");
     }
     if (!program->interpreter) {
-        return refuse(error, program, "it is linked statically, and loads no library at all");
+        return refuse(error, program, SS_PRELOAD_STATIC,
+                      "it is linked statically, and loads no library at all");
     }
     loader = g_path_get_basename(program->interpreter);
     if (!g_str_has_prefix(loader, "ld-linux") && !g_str_has_prefix(loader, "ld64.so") &&
@@ -154,19 +157,19 @@ static gboolean check_kind(const SsProgram *program, const char *library, GError
         g_autofree char *reason =
             g_strdup_printf("it runs with another C library (%s) than the library (glibc)", loader);
 
-        return refuse(error, program, reason);
+        return refuse(error, program, SS_PRELOAD_LIBC, reason);
     }
     return TRUE;
 }
 
 /* ret_sanitizer: runtime that has to come before everything else, or NULL; owned by the caller */
-static gboolean check(char *const *argv, const char *library, char **ret_sanitizer, GError **error)
+static gboolean check(const char *name, const char *library, char **ret_sanitizer, GError **error)
 {
     g_auto(SsProgram) program = { 0 };
     g_autofree char *output = NULL;
     g_autofree char *reason = NULL;
 
-    if (!ss_program_find(&program, argv[0])) {
+    if (!ss_program_find(&program, name)) {
         /* Its start will tell what is wrong. */
         return TRUE;
     }
@@ -179,10 +182,36 @@ static gboolean check(char *const *argv, const char *library, char **ret_sanitiz
     }
     reason = reason_of(output, library);
     if (reason) {
-        return refuse(error, &program, reason);
+        return refuse(error, &program, SS_PRELOAD_LOADER, reason);
     }
     *ret_sanitizer = sanitizer_of(output);
     return TRUE;
+}
+
+/* LD_PRELOAD splits at these. */
+static gboolean check_path(const char *library, GError **error)
+{
+    if (!strpbrk(library, SEPARATORS)) {
+        return TRUE;
+    }
+    g_set_error(error, SS_RECORD_ERROR, SS_PRELOAD_LIBRARY_PATH,
+                "Cannot load the wire library: path=\"%s\": LD_PRELOAD takes no path with a space "
+                "or a colon",
+                library);
+    return FALSE;
+}
+
+gboolean ss_preload_check(const char *program, char **ret_library, GError **error)
+{
+    g_autofree char *library = find_library(error);
+    g_autofree char *sanitizer = NULL;
+    gboolean good =
+        library && check_path(library, error) && check(program, library, &sanitizer, error);
+
+    if (ret_library) {
+        *ret_library = g_steal_pointer(&library);
+    }
+    return good;
 }
 
 /* A library is named once, and by the first name it was given. */
@@ -208,14 +237,7 @@ char *ss_preload_value(char *const *argv, gboolean wire, GError **error)
         if (!library) {
             return NULL;
         }
-        if (strpbrk(library, SEPARATORS)) {
-            g_set_error(error, SS_RECORD_ERROR, 0,
-                        "Cannot load the wire library: path=\"%s\": LD_PRELOAD takes no path "
-                        "with a space or a colon",
-                        library);
-            return NULL;
-        }
-        if (!check(argv, library, &sanitizer, error)) {
+        if (!check_path(library, error) || !check(argv[0], library, &sanitizer, error)) {
             return NULL;
         }
         append(value, sanitizer ? sanitizer : "");

@@ -172,6 +172,15 @@ static guint64 subbuffer_size(guint64 asked)
     return size;
 }
 
+SsBufferSizes ss_session_buffers(void)
+{
+    const guint64 buffers = (guint64)MAX(sysconf(_SC_NPROCESSORS_CONF), 1) * SUBBUFFER_COUNT;
+
+    return (SsBufferSizes){ .chosen = buffers * subbuffer_size(0),
+                            .least = buffers * SUBBUFFER_LEAST,
+                            .most = buffers * SUBBUFFER_MOST };
+}
+
 /*
  * LTTng writes the description of the events when its buffer is full or the session stops;
  * without it nothing of the rest can be read. A channel of this reserved name sets its timer.

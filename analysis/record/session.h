@@ -36,6 +36,14 @@ typedef struct SsSessionResult {
  */
 gboolean ss_session_ensure_daemon(GError **error);
 
+typedef struct SsBufferSizes {
+    guint64 chosen; /* what fits the room of /dev/shm, when no size is asked for */
+    guint64 least, most;
+} SsBufferSizes;
+
+/* What a recording's buffers take of /dev/shm, in bytes of all CPUs. */
+SsBufferSizes ss_session_buffers(void);
+
 /* Tells on stderr which sessions of earlier, dead recorders remain; they are left alone. */
 void ss_session_tell_stale(void);
 
