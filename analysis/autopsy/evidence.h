@@ -134,14 +134,16 @@ typedef enum SsPeek {
 typedef struct SsSeenSocket {
     guint64 inode;
     guint64 netns; /* where it lives when that is not the looker's; 0: the same */
-    bool known;    /* the kernel told of it: the four below; else only its inode is known */
+    bool known;    /* the kernel told of it: the five below; else only its inode is known */
     bool listens;
-    guint64 peer;      /* inode; 0: none, or it is closed */
-    char *path;        /* it is bound to, or its listener was; "@..." abstract; "": unnamed */
-    guint64 unread;    /* bytes in it that its owner did not read */
-    GArray *holders;   /* SsSeenHolder, in order of pid, then fd */
-    gint32 peer_pid;   /* who made the other end (SO_PEERCRED); 0: not known */
-    gint32 unread_fds; /* descriptors that lie unread in it; -1: not known */
+    guint64 peer;       /* inode; 0: none, or it is closed */
+    char *path;         /* it is bound to, or its listener was; "@..." abstract; "": unnamed */
+    guint64 unread;     /* bytes in it that its owner did not read */
+    guint64 pending_at; /* inode of the listener that has not accepted it yet; 0: none */
+    gint64 receive_timeout_ns; /* SO_RCVTIMEO; 0: none, reading may last for ever; -1: not known */
+    GArray *holders;           /* SsSeenHolder, in order of pid, then fd */
+    gint32 peer_pid;           /* who made the other end (SO_PEERCRED); 0: not known */
+    gint32 unread_fds;         /* descriptors that lie unread in it; -1: not known */
     SsPeek peek;
     GByteArray *peeked; /* what lies unread, from its first byte: up to SS_PEEK_BYTES, and up to
                          * the end of the first part that brings descriptors */

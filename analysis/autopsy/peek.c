@@ -1,0 +1,93 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A look into a socket without taking anything out of it. The descriptor is a copy that is closed
+ * at once; the bytes are copied while the reader, if it stands in recvmsg(), holds no lock of the
+ * socket. Where the owner moves the place that a peek begins at (SO_PEEK_OFF) a peek of ours would
+ * move it too, so it is left alone. No control buffer: descriptors that lie there are not brought
+ * into this process.
+ */
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "analysis/autopsy/parts.h"
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
+
+static void peek_into(SsSeenSocket *socket, int fd)
+{
+    struct stat file;
+    if (fstat(fd, &file) != 0 || file.st_ino != socket->inode) {
+        socket->peek = SS_PEEK_ENDED; /* the number is another file's meanwhile */
+        return;
+    }
+    struct ucred made;
+    socklen_t len = sizeof made;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &made, &len) == 0 && made.pid > 0) {
+        socket->peer_pid = made.pid;
+    }
+    struct timeval timeout;
+    len = sizeof timeout;
+    if (getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, &len) == 0) {
+        socket->receive_timeout_ns =
+            timeout.tv_sec * G_GINT64_CONSTANT(1000000000) + timeout.tv_usec * 1000;
+    }
+    int listens = 0;
+    len = sizeof listens;
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens) {
+        socket->peek = SS_PEEK_DONE;
+        return;
+    }
+    int offset = -1;
+    len = sizeof offset;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &offset, &len) == 0 && offset >= 0) {
+        socket->peek = SS_PEEK_OFFSET;
+        return;
+    }
+    guint8 bytes[SS_PEEK_BYTES];
+    gssize got = recv(fd, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
+    if (got < 0 && errno != EAGAIN) {
+        socket->peek = SS_PEEK_ENDED;
+        return;
+    }
+    socket->peek = SS_PEEK_DONE;
+    if (got > 0) {
+        g_byte_array_append(socket->peeked, bytes, (guint)got);
+    }
+    ss_seen_socket_count(socket);
+}
+
+void ss_peek(SsSeenSocket *socket, SsSeenProcess *holder, gint32 fd)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, holder->pid, 0);
+    int copy = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+    int error = errno;
+    if (pidfd >= 0) {
+        (void)close(pidfd);
+    }
+    if (copy >= 0) {
+        peek_into(socket, copy);
+        (void)close(copy);
+    } else if (error == EPERM || error == EACCES) {
+        socket->peek = SS_PEEK_DENIED;
+        int dir = ss_proc_open(holder->pid);
+        ss_process_deny(dir, holder, "what lies unread", SS_NEEDS_ATTACH, error);
+        if (dir >= 0) {
+            (void)close(dir);
+        }
+    } else if (error == ENOSYS) {
+        socket->peek = SS_PEEK_DENIED;
+        ss_deny(holder->denied, "what lies unread", "Linux 5.6, for pidfd_getfd", error);
+    } else {
+        socket->peek = SS_PEEK_ENDED;
+    }
+}
