@@ -8,13 +8,15 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 
-#define STOP_TIMEOUT_NS (10 * 1000 * 1000)
+#define ENDED "it ended meanwhile"
+#define STOP_TIMEOUT_NS (50 * 1000 * 1000)
 #define POLL_NS 20000
 #define NS_PER_S 1000000000
 /* The kernel's own, of no header for programs: begin the call again unless a handler runs. */
@@ -126,13 +128,13 @@ static char *await_stop(const Stop *stop, int *ret_status)
         pid_t changed = waitpid(stop->tid, ret_status, __WALL | WNOHANG);
 
         if (changed == stop->tid) {
-            return WIFSTOPPED(*ret_status) ? NULL : g_strdup("it ended meanwhile");
+            return WIFSTOPPED(*ret_status) ? NULL : g_strdup(ENDED);
         }
         if (changed < 0) {
-            return g_strdup("it ended meanwhile");
+            return g_strdup(ENDED);
         }
         if (now_ns() - stop->asked_ns > STOP_TIMEOUT_NS) {
-            return g_strdup("it could not be stopped within 10 ms, and was let go");
+            return g_strdup("it could not be stopped within 50 ms, and was let go");
         }
         nanosleep(&pause, NULL);
     }
@@ -145,11 +147,12 @@ static char *reason_of_seize(int tid, int error)
     const char *line;
     int tracer = 0;
 
-    if (error == ESRCH) {
-        return g_strdup("it ended meanwhile");
+    /* Of one that nobody has waited for yet the error is EPERM. */
+    if (error == ESRCH || !g_file_get_contents(path, &status, NULL, NULL) ||
+        strstr(status, "\nState:\tZ") || strstr(status, "\nState:\tX")) {
+        return g_strdup(ENDED);
     }
-    if (g_file_get_contents(path, &status, NULL, NULL) &&
-        (line = strstr(status, "\nTracerPid:")) != NULL) {
+    if ((line = strstr(status, "\nTracerPid:")) != NULL) {
         (void)sscanf(line, "\nTracerPid: %d", &tracer);
     }
     if (tracer) {
@@ -166,6 +169,8 @@ static gpointer stop_and_go_on(gpointer data)
     struct iovec area = { &registers, sizeof registers };
     int status;
 
+    /* The thread must not stand because we wait for a CPU; where that is not permitted it may. */
+    (void)setpriority(PRIO_PROCESS, 0, -20);
     prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
     stop->asked_ns = now_ns();
     if (ptrace(PTRACE_SEIZE, stop->tid, NULL, NULL) != 0) {
@@ -173,7 +178,7 @@ static gpointer stop_and_go_on(gpointer data)
         return NULL;
     }
     if (ptrace(PTRACE_INTERRUPT, stop->tid, NULL, NULL) != 0) {
-        stop->why = g_strdup("it ended meanwhile");
+        stop->why = g_strdup(ENDED);
         return NULL;
     }
     stop->why = await_stop(stop, &status);
