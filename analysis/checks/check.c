@@ -64,6 +64,7 @@ SsChecks *ss_checks_new(SsModel *model)
     checks->undecided = ss_undecided_new();
     checks->left_out = g_ptr_array_new();
     checks->not_here = g_ptr_array_new();
+    checks->alone = g_ptr_array_new();
     checks->by_key = g_hash_table_new(g_str_hash, g_str_equal);
     tell_checks(checks);
     ss_model_set_notice(model, on_notice, checks);
@@ -79,6 +80,7 @@ void ss_checks_free(SsChecks *checks)
     g_ptr_array_unref(checks->findings);
     g_ptr_array_unref(checks->left_out);
     g_ptr_array_unref(checks->not_here);
+    g_ptr_array_unref(checks->alone);
     g_clear_pointer(&checks->undecided, g_ptr_array_unref);
     g_free(checks);
 }
@@ -200,6 +202,10 @@ static void add_undecided(SsChecks *checks, const SsCheck *check)
 {
     if (!check->of_backends && ss_model_of_backends(checks->model)) {
         g_ptr_array_add(checks->not_here, (gpointer)check->id);
+        return;
+    }
+    if (check->compares && !ss_model_has_both(checks->model)) {
+        g_ptr_array_add(checks->alone, (gpointer)check->id);
         return;
     }
     if (left_out(checks->model, check)) {

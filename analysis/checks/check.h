@@ -25,6 +25,7 @@ struct SsCheck {
     const char *unseen;
     bool of_standing; /* what it looks for makes a process tell nothing more */
     bool of_backends; /* it decides of a back-end that tells by the wire, too */
+    bool compares;    /* it compares sources: with one alone there is nothing to decide */
     const char *rule;
     const char *remedy_now, *remedy_for_good; /* may be NULL */
     void (*notice)(SsChecks *checks, const SsCheck *check, const SsNotice *notice);
@@ -66,6 +67,7 @@ struct SsChecks {
     GPtrArray *undecided; /* owned SsUndecided */
     GPtrArray *left_out;  /* static ids: what they need was not to be recorded */
     GPtrArray *not_here;  /* static ids: they look into front-ends, of which there is none */
+    GPtrArray *alone;     /* static ids: they compare sources, and no process has two */
     GHashTable *by_key;   /* key -> SsFinding, weak */
     /* By SsNoticeKind, weak, NULL-terminated: a step comes several times an exchange, and most
      * checks wait for another one. */

@@ -2,23 +2,38 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * sources-disagree: QEMU's tracepoints and the wire library tell of the same call, and not the
- * same: what a request asked for, what was replied, how a close went. Which of both is right is
- * not known; a recording in which they contradict each other proves less than it seems to.
+ * same: what a request asked for, what was replied, how a close went, which number a duplicate has,
+ * what was mapped. Which of both is right is not known; a recording in which they contradict each
+ * other proves less than it seems to.
  */
 #include "analysis/checks/outside.h"
 #include "analysis/report/names.h"
 
+/* "SHMEM_MAP for 0x0+0x1000", and what else one of both tells otherwise. */
+static char *asked_text(const SsDisagreement *found, guint32 number, const SsPlace *place,
+                        guint64 offset, guint64 flags)
+{
+    g_autofree char *request = ss_backend_request_text(number);
+    g_autofree char *range = ss_range_text(place->shmid, place->offset, place->len);
+    GString *text = g_string_new(NULL);
+    g_string_append_printf(text, "%s for %s", request, range);
+    if (found->told_offset != found->seen_offset) {
+        g_string_append_printf(text, " from 0x%" G_GINT64_MODIFIER "x of the file", offset);
+    }
+    if (found->told_flags != found->seen_flags) {
+        g_string_append_printf(text, " with flags 0x%" G_GINT64_MODIFIER "x", flags);
+    }
+    return g_string_free(text, FALSE);
+}
+
 static char *request_text(const SsDisagreement *found)
 {
-    g_autofree char *told = ss_backend_request_text(found->request);
-    g_autofree char *seen = ss_backend_request_text(found->seen_request);
-    g_autofree char *for_told =
-        ss_range_text(found->told.shmid, found->told.offset, found->told.len);
-    g_autofree char *for_seen =
-        ss_range_text(found->seen.shmid, found->seen.offset, found->seen.len);
-    return g_strdup_printf("#%" G_GUINT64_FORMAT " is %s for %s, QEMU tells; on the wire it is %s "
-                           "for %s",
-                           found->seq, told, for_told, seen, for_seen);
+    g_autofree char *told =
+        asked_text(found, found->request, &found->told, found->told_offset, found->told_flags);
+    g_autofree char *seen =
+        asked_text(found, found->seen_request, &found->seen, found->seen_offset, found->seen_flags);
+    return g_strdup_printf("#%" G_GUINT64_FORMAT " is %s, QEMU tells; on the wire it is %s",
+                           found->seq, told, seen);
 }
 
 static char *reply_text(const SsDisagreement *found)
@@ -34,20 +49,67 @@ static char *reply_text(const SsDisagreement *found)
                            request, found->seq, found->told_value, found->seen_value);
 }
 
+static char *dup_text(const SsDisagreement *found)
+{
+    gint32 values[] = { (gint32)found->told_value, (gint32)found->seen_value };
+    g_autofree char *texts[2] = { NULL, NULL };
+    for (guint i = 0; i < 2; i++) {
+        texts[i] = values[i] < 0 ? g_strdup_printf("failed with %d", values[i])
+                                 : g_strdup_printf("is fd %d", values[i]);
+    }
+    return g_strdup_printf("the duplicate of fd %d %s, QEMU tells; seen from outside it %s",
+                           found->fd, texts[0], texts[1]);
+}
+
+static char *map_text(const SsDisagreement *found)
+{
+    GString *told = g_string_new(NULL), *seen = g_string_new(NULL);
+    if (found->told_offset != found->seen_offset) {
+        g_string_append_printf(told, " from 0x%" G_GINT64_MODIFIER "x of its file",
+                               found->told_offset);
+        g_string_append_printf(seen, " from 0x%" G_GINT64_MODIFIER "x", found->seen_offset);
+    }
+    if (found->told_writable != found->seen_writable) {
+        g_string_append(told, found->told_writable ? " writable" : " read-only");
+        g_string_append(seen, found->seen_writable ? " writable" : " read-only");
+    }
+    if (found->told_addr != found->seen_addr) {
+        g_string_append_printf(told, " at 0x%" G_GINT64_MODIFIER "x", found->told_addr);
+        g_string_append_printf(seen, " at 0x%" G_GINT64_MODIFIER "x", found->seen_addr);
+    }
+    char *text = g_strdup_printf("fd %d is mapped%s, QEMU tells; seen from outside it is%s",
+                                 found->fd, told->str, seen->str);
+    g_string_free(told, TRUE);
+    g_string_free(seen, TRUE);
+    return text;
+}
+
+static char *summary_text(const SsDisagreement *found)
+{
+    switch (found->kind) {
+    case SS_DISAGREE_REQUEST:
+        return request_text(found);
+    case SS_DISAGREE_REPLY:
+        return reply_text(found);
+    case SS_DISAGREE_DUP:
+        return dup_text(found);
+    case SS_DISAGREE_MAP:
+        return map_text(found);
+    case SS_DISAGREE_CLOSE:
+    default:
+        return g_strdup_printf("the close of fd %d ended with %d, QEMU tells; seen from outside it "
+                               "ended with %d",
+                               found->fd, (gint32)found->told_value, (gint32)found->seen_value);
+    }
+}
+
 static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
 {
-    static const char *const words[] = { "request", "reply", "close" };
+    static const char *const words[] = { "request", "reply", "close", "duplicate", "map" };
     const SsDisagreement *found = notice->disagreement;
-    char *summary =
-        found->kind == SS_DISAGREE_REQUEST ? request_text(found)
-        : found->kind == SS_DISAGREE_REPLY
-            ? reply_text(found)
-            : g_strdup_printf("the close of fd %d ended with %d, QEMU tells; seen from "
-                              "outside it ended with %d",
-                              found->fd, (gint32)found->told_value, (gint32)found->seen_value);
     SsFinding *finding =
         ss_checks_report(checks, check, SS_OBSERVED, notice->process, notice->device,
-                         notice->since_ns, notice->ns, words[found->kind], summary);
+                         notice->since_ns, notice->ns, words[found->kind], summary_text(found));
     if (finding) {
         ss_finding_state(
             finding, "report",
@@ -58,8 +120,9 @@ static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notic
 const SsCheck ss_check_sources_disagree = {
     .id = "sources-disagree",
     .title = "SOURCES DISAGREE",
-    .needs = SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(REPLY) | SS_NEEDS(FD),
+    .needs = SS_NEEDS(BACKEND_REQUEST) | SS_NEEDS(REPLY) | SS_NEEDS(FD) | SS_NEEDS(MAPPING),
     .outside = true,
+    .compares = true,
     .notices = SS_ON(DISAGREE),
     .rule = "two sources that tell of the same call tell the same",
     .remedy_for_good =

@@ -38,13 +38,20 @@ typedef struct SsDisagreement {
     enum {
         SS_DISAGREE_REQUEST,
         SS_DISAGREE_REPLY,
-        SS_DISAGREE_CLOSE
+        SS_DISAGREE_CLOSE,
+        SS_DISAGREE_DUP,
+        SS_DISAGREE_MAP
     } kind;
     guint32 request, seen_request;
     guint64 seq;
-    SsPlace told, seen;             /* of a request */
-    guint64 told_value, seen_value; /* of a reply; of a close its result */
-    bool none;                      /* of a reply: the wire saw none */
+    SsPlace told, seen;               /* of a request */
+    guint64 told_flags, seen_flags;   /* the same */
+    guint64 told_offset, seen_offset; /* in the file: of a request, of a map */
+    guint64 told_value,
+        seen_value;               /* of a reply; of a close its result, of a duplicate its number */
+    guint64 told_addr, seen_addr; /* of a map */
+    bool told_writable, seen_writable;
+    bool none; /* of a reply: the wire saw none */
     gint32 fd;
 } SsDisagreement;
 
@@ -136,6 +143,8 @@ void ss_model_finish(SsModel *model);
 
 /* sources.c: a process of which only the wire library tells. */
 bool ss_process_outside(const SsProcess *process);
+/* Whether both tell of a process. */
+bool ss_model_has_both(const SsModel *model);
 /* Whether all that the library tells was recorded in the trace. */
 bool ss_wire_recorded(const SsModel *model, guint trace);
 /* By which sources the front-ends of the trace are known: bits SsSource; 0: it has back-ends

@@ -10,6 +10,17 @@ bool ss_process_outside(const SsProcess *process)
     return process->sources == SS_SOURCE_WIRE;
 }
 
+bool ss_model_has_both(const SsModel *model)
+{
+    for (guint p = 0; p < model->processes->len; p++) {
+        const SsProcess *process = g_ptr_array_index(model->processes, p);
+        if (process->sources == (SS_SOURCE_TRACEPOINTS | SS_SOURCE_WIRE)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool ss_wire_recorded(const SsModel *model, guint trace)
 {
     const SsTraceInfo *info = ss_model_trace(model, trace);

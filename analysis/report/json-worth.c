@@ -76,6 +76,13 @@ void ss_json_worth(JsonBuilder *json, const SsReport *report)
         }
         json_builder_end_array(json);
     }
+    if (report->checks->alone->len) {
+        ss_json_begin_array(json, "one_source");
+        for (guint i = 0; i < report->checks->alone->len; i++) {
+            json_builder_add_string_value(json, g_ptr_array_index(report->checks->alone, i));
+        }
+        json_builder_end_array(json);
+    }
     ss_json_int(json, "waits_in_commit", model->waits_in_commit);
     ss_json_int(json, "waits_in_phase", model->waits_in_phase);
     ss_json_begin_object(json, "windows");

@@ -24,7 +24,8 @@ const char *const ss_window_names[SS_WINDOW_N_CLASSES] = {
 static bool is_left_out(const SsChecks *checks, const SsCheck *check)
 {
     return g_ptr_array_find(checks->left_out, check->id, NULL) ||
-           g_ptr_array_find(checks->not_here, check->id, NULL);
+           g_ptr_array_find(checks->not_here, check->id, NULL) ||
+           g_ptr_array_find(checks->alone, check->id, NULL);
 }
 
 guint ss_checks_count(const SsChecks *checks)

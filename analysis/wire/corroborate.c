@@ -5,17 +5,29 @@
  * they are made and the tracepoint after that, in the same thread. What differs is told to the
  * checks; which of both is right nobody here knows.
  */
+#include <sys/mman.h>
+
 #include "analysis/wire/frontend.h"
 
-/* The last close of a thread. */
-typedef struct SsWireClose {
-    gint32 fd, ret;
-} SsWireClose;
+/* The last call of a kind in a thread; fd -1: none, or told of already. */
+typedef struct SsWireCalls {
+    struct {
+        gint32 fd, ret;
+    } close;
+    struct {
+        gint32 fd, newfd, ret;
+    } dup;
+    struct {
+        gint32 fd;
+        guint64 addr, offset;
+        bool writable;
+    } map;
+} SsWireCalls;
 
 struct SsCorroboration {
-    GHashTable *conns;  /* int fd -> SsWireConn, weak: back-end channels */
-    GHashTable *fds;    /* guint64 * dev -> int fd of its back-end channel */
-    GHashTable *closes; /* int tid -> owned SsWireClose */
+    GHashTable *conns; /* int fd -> SsWireConn, weak: back-end channels */
+    GHashTable *fds;   /* guint64 * dev -> int fd of its back-end channel */
+    GHashTable *calls; /* int tid -> owned SsWireCalls */
 };
 
 static SsCorroboration *of(SsWireProcess *process)
@@ -24,7 +36,7 @@ static SsCorroboration *of(SsWireProcess *process)
         SsCorroboration *both = g_new0(SsCorroboration, 1);
         both->conns = g_hash_table_new(g_direct_hash, g_direct_equal);
         both->fds = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-        both->closes = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
+        both->calls = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
         process->corroboration = both;
     }
     return process->corroboration;
@@ -36,7 +48,7 @@ void ss_wire_corroboration_free(SsWireProcess *process)
     if (both) {
         g_hash_table_unref(both->conns);
         g_hash_table_unref(both->fds);
-        g_hash_table_unref(both->closes);
+        g_hash_table_unref(both->calls);
         g_free(both);
     }
 }
@@ -58,8 +70,10 @@ void ss_wire_seen_conn(SsWireConn *conn, const SsEvent *event)
                             .ns = event->ns,
                             .has_range = true,
                             .shmid = u->shmemscope_wire_shmem.shmid,
+                            .fd_offset = u->shmemscope_wire_shmem.fd_offset,
                             .shm_offset = u->shmemscope_wire_shmem.shm_offset,
-                            .len = u->shmemscope_wire_shmem.len };
+                            .len = u->shmemscope_wire_shmem.len,
+                            .map_flags = u->shmemscope_wire_shmem.flags };
         break;
     case SS_EVENT_SHMEMSCOPE_WIRE_MESSAGE:
         if (!u->shmemscope_wire_message.sent) {
@@ -77,13 +91,43 @@ void ss_wire_seen_conn(SsWireConn *conn, const SsEvent *event)
     }
 }
 
-void ss_wire_seen_close(SsWireProcess *process, const SsEvent *event)
+static SsWireCalls *calls_of(SsWireProcess *process, const SsEvent *event)
 {
-    if (event->id == SS_EVENT_SHMEMSCOPE_WIRE_FD_CLOSE) {
-        SsWireClose *close = g_new0(SsWireClose, 1);
-        *close = (SsWireClose){ event->u.shmemscope_wire_fd_close.fd,
-                                event->u.shmemscope_wire_fd_close.ret };
-        g_hash_table_replace(of(process)->closes, GINT_TO_POINTER(event->tid), close);
+    GHashTable *all = of(process)->calls;
+    SsWireCalls *calls = g_hash_table_lookup(all, GINT_TO_POINTER(event->tid));
+    if (!calls) {
+        calls = g_new0(SsWireCalls, 1);
+        calls->close.fd = calls->dup.fd = calls->map.fd = -1;
+        g_hash_table_insert(all, GINT_TO_POINTER(event->tid), calls);
+    }
+    return calls;
+}
+
+void ss_wire_seen_call(SsWireProcess *process, const SsEvent *event)
+{
+    const SsEventPayload *u = &event->u;
+    SsWireCalls *calls;
+    switch (event->id) {
+    case SS_EVENT_SHMEMSCOPE_WIRE_FD_CLOSE:
+        calls = calls_of(process, event);
+        calls->close.fd = u->shmemscope_wire_fd_close.fd;
+        calls->close.ret = u->shmemscope_wire_fd_close.ret;
+        break;
+    case SS_EVENT_SHMEMSCOPE_WIRE_FD_DUP:
+        calls = calls_of(process, event);
+        calls->dup.fd = u->shmemscope_wire_fd_dup.fd;
+        calls->dup.newfd = u->shmemscope_wire_fd_dup.newfd;
+        calls->dup.ret = u->shmemscope_wire_fd_dup.ret;
+        break;
+    case SS_EVENT_SHMEMSCOPE_WIRE_MAP:
+        calls = calls_of(process, event);
+        calls->map.fd = u->shmemscope_wire_map.ret ? -1 : u->shmemscope_wire_map.fd;
+        calls->map.addr = u->shmemscope_wire_map.addr;
+        calls->map.offset = u->shmemscope_wire_map.offset;
+        calls->map.writable = (u->shmemscope_wire_map.prot & PROT_WRITE) != 0;
+        break;
+    default:
+        break;
     }
 }
 
@@ -122,14 +166,19 @@ static void compare_request(SsWireProcess *process, const SsEvent *event)
                              .seq = u->vhost_user_backend_shmem.seq,
                              .told = { .shmid = u->vhost_user_backend_shmem.shmid,
                                        .offset = u->vhost_user_backend_shmem.shm_offset,
-                                       .len = u->vhost_user_backend_shmem.len } };
+                                       .len = u->vhost_user_backend_shmem.len },
+                             .told_offset = u->vhost_user_backend_shmem.fd_offset,
+                             .told_flags = u->vhost_user_backend_shmem.flags };
     if (!asked || !asked->has_range) {
         return;
     }
     found.seen_request = asked->request;
     found.seen = (SsPlace){ .shmid = asked->shmid, .offset = asked->shm_offset, .len = asked->len };
+    found.seen_offset = asked->fd_offset;
+    found.seen_flags = asked->map_flags;
     if (found.request != found.seen_request || found.told.shmid != found.seen.shmid ||
-        found.told.offset != found.seen.offset || found.told.len != found.seen.len) {
+        found.told.offset != found.seen.offset || found.told.len != found.seen.len ||
+        found.told_offset != found.seen_offset || found.told_flags != found.seen_flags) {
         disagree(process, event, dev, asked->ns, &found);
     }
 }
@@ -156,14 +205,65 @@ static void compare_reply(SsWireProcess *process, const SsEvent *event)
 static void compare_close(SsWireProcess *process, const SsEvent *event, guint64 dev, gint32 fd,
                           gint32 ret)
 {
-    const SsWireClose *close =
-        g_hash_table_lookup(of(process)->closes, GINT_TO_POINTER(event->tid));
-    if (close && close->fd == fd && close->ret != ret) {
+    SsWireCalls *calls = calls_of(process, event);
+    if (fd < 0 || calls->close.fd != fd) {
+        return;
+    }
+    calls->close.fd = -1;
+    if (calls->close.ret != ret) {
         disagree(process, event, dev, event->ns,
                  &(SsDisagreement){ .kind = SS_DISAGREE_CLOSE,
                                     .fd = fd,
                                     .told_value = (guint64)(gint64)ret,
-                                    .seen_value = (guint64)(gint64)close->ret });
+                                    .seen_value = (guint64)(gint64)calls->close.ret });
+    }
+}
+
+/* A number, or the negative errno of a duplicate that failed. */
+static gint32 dup_result(gint32 newfd, gint32 ret)
+{
+    return ret ? ret : newfd;
+}
+
+static void compare_dup(SsWireProcess *process, const SsEvent *event)
+{
+    gint32 fd = event->u.virtio_shmem_fd_dup.fd;
+    gint32 told = dup_result(event->u.virtio_shmem_fd_dup.newfd, event->u.virtio_shmem_fd_dup.ret);
+    SsWireCalls *calls = calls_of(process, event);
+    if (fd < 0 || calls->dup.fd != fd) {
+        return;
+    }
+    calls->dup.fd = -1;
+    gint32 seen = dup_result(calls->dup.newfd, calls->dup.ret);
+    if (told != seen) {
+        disagree(process, event, 0, event->ns,
+                 &(SsDisagreement){ .kind = SS_DISAGREE_DUP,
+                                    .fd = fd,
+                                    .told_value = (guint64)(gint64)told,
+                                    .seen_value = (guint64)(gint64)seen });
+    }
+}
+
+/* What a mapping is made of was mapped before it is added, by the same thread. */
+static void compare_map(SsWireProcess *process, const SsEvent *event)
+{
+    const SsEventPayload *u = &event->u;
+    SsDisagreement found = { .kind = SS_DISAGREE_MAP,
+                             .fd = u->virtio_shmem_mapping_added.fd,
+                             .told_offset = u->virtio_shmem_mapping_added.fd_offset,
+                             .told_addr = u->virtio_shmem_mapping_added.host,
+                             .told_writable = u->virtio_shmem_mapping_added.writable != 0 };
+    SsWireCalls *calls = calls_of(process, event);
+    if (found.fd < 0 || calls->map.fd != found.fd) {
+        return;
+    }
+    calls->map.fd = -1;
+    found.seen_offset = calls->map.offset;
+    found.seen_addr = calls->map.addr;
+    found.seen_writable = calls->map.writable;
+    if (found.told_offset != found.seen_offset || found.told_addr != found.seen_addr ||
+        found.told_writable != found.seen_writable) {
+        disagree(process, event, 0, event->ns, &found);
     }
 }
 
@@ -188,6 +288,12 @@ void ss_wire_corroborate(SsWireProcess *process, const SsEvent *event)
     case SS_EVENT_VHOST_USER_BACKEND_FD_CLOSE:
         compare_close(process, event, u->vhost_user_backend_fd_close.dev,
                       u->vhost_user_backend_fd_close.fd, u->vhost_user_backend_fd_close.ret);
+        break;
+    case SS_EVENT_VIRTIO_SHMEM_FD_DUP:
+        compare_dup(process, event);
+        break;
+    case SS_EVENT_VIRTIO_SHMEM_MAPPING_ADDED:
+        compare_map(process, event);
         break;
     case SS_EVENT_VIRTIO_SHMEM_FD_CLOSE:
         compare_close(process, event, 0, u->virtio_shmem_fd_close.fd, u->virtio_shmem_fd_close.ret);

@@ -72,7 +72,7 @@ SsWireConn *ss_wire_conn_find(const SsWireProcess *process, guint64 conn);
 /* corroborate.c: of a process that is told of by both sources. What the wire shows, and a
  * tracepoint's event to compare with it. */
 void ss_wire_seen_conn(SsWireConn *conn, const SsEvent *event);
-void ss_wire_seen_close(SsWireProcess *process, const SsEvent *event);
+void ss_wire_seen_call(SsWireProcess *process, const SsEvent *event);
 void ss_wire_corroborate(SsWireProcess *process, const SsEvent *event);
 void ss_wire_corroboration_free(SsWireProcess *process);
 

@@ -198,7 +198,7 @@ static void take(SsWire *wire, SsWireProcess *process, const SsEvent *event)
         break;
     default:
         if (process->traced) {
-            ss_wire_seen_close(process, event);
+            ss_wire_seen_call(process, event);
         }
         ss_wire_frontend_descriptor(wire, process, event);
         break;

@@ -119,6 +119,10 @@ SsVerdict ss_verdict_of(const SsModel *model, const SsChecks *checks, bool rende
         const char *id = g_ptr_array_index(checks->not_here, i);
         verdict.undecided |= G_GUINT64_CONSTANT(1) << ss_check_index(id);
     }
+    for (guint i = 0; i < checks->alone->len; i++) {
+        const char *id = g_ptr_array_index(checks->alone, i);
+        verdict.undecided |= G_GUINT64_CONSTANT(1) << ss_check_index(id);
+    }
     for (guint i = 0; i < checks->undecided->len; i++) {
         const SsUndecided *undecided = g_ptr_array_index(checks->undecided, i);
         guint64 bit = G_GUINT64_CONSTANT(1) << ss_check_index(undecided->check);
