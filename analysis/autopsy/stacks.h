@@ -26,7 +26,7 @@ typedef struct SsStack {
     int tid;
     char *comm;         /* owned */
     GPtrArray *frames;  /* SsFrame, the innermost first; may be empty; owned */
-    guint64 stopped_ns; /* from asking it to stop until it went on; 0: was not stopped */
+    guint64 stopped_ns; /* it stood still at most; 0: it was not stopped */
     char *why;          /* why the frames end early, or there are none; NULL: all there; owned */
 } SsStack;
 

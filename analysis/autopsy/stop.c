@@ -16,7 +16,7 @@
 #include <time.h>
 
 #define ENDED "it ended meanwhile"
-#define STOP_TIMEOUT_NS (50 * 1000 * 1000)
+#define STOP_TIMEOUT_NS (500 * 1000 * 1000)
 #define POLL_NS 20000
 #define NS_PER_S 1000000000
 /* The kernel's own, of no header for programs: begin the call again unless a handler runs. */
@@ -27,6 +27,7 @@ typedef struct Stop {
     SsStoppedFunc stopped;
     gpointer data; /* weak */
     guint64 asked_ns;
+    guint64 since_ns; /* when it was last seen not to stand yet */
     guint64 stopped_ns;
     char *why; /* owned */
 } Stop;
@@ -120,11 +121,12 @@ static int signal_of(int status)
 }
 
 /* Waits until it stands. Returns NULL and sets `ret_status`, or says why it does not. */
-static char *await_stop(const Stop *stop, int *ret_status)
+static char *await_stop(Stop *stop, int *ret_status)
 {
     const struct timespec pause = { 0, POLL_NS };
 
     for (;;) {
+        guint64 begun_ns = now_ns();
         pid_t changed = waitpid(stop->tid, ret_status, __WALL | WNOHANG);
 
         if (changed == stop->tid) {
@@ -133,8 +135,9 @@ static char *await_stop(const Stop *stop, int *ret_status)
         if (changed < 0) {
             return g_strdup(ENDED);
         }
-        if (now_ns() - stop->asked_ns > STOP_TIMEOUT_NS) {
-            return g_strdup("it could not be stopped within 50 ms, and was let go");
+        stop->since_ns = begun_ns;
+        if (begun_ns - stop->asked_ns > STOP_TIMEOUT_NS) {
+            return g_strdup("it could not be stopped within 0.5 s, and was let go");
         }
         nanosleep(&pause, NULL);
     }
@@ -172,7 +175,7 @@ static gpointer stop_and_go_on(gpointer data)
     /* The thread must not stand because we wait for a CPU; where that is not permitted it may. */
     (void)setpriority(PRIO_PROCESS, 0, -20);
     prctl(PR_SET_TIMERSLACK, 1UL, 0, 0, 0);
-    stop->asked_ns = now_ns();
+    stop->asked_ns = stop->since_ns = now_ns();
     if (ptrace(PTRACE_SEIZE, stop->tid, NULL, NULL) != 0) {
         stop->why = reason_of_seize(stop->tid, errno);
         return NULL;
@@ -193,8 +196,8 @@ static gpointer stop_and_go_on(gpointer data)
             stop->why = g_strdup("its registers cannot be read");
         }
         (void)ptrace(PTRACE_DETACH, stop->tid, NULL, GINT_TO_POINTER(signal_of(status)));
+        stop->stopped_ns = now_ns() - stop->since_ns;
     }
-    stop->stopped_ns = now_ns() - stop->asked_ns;
     return NULL;
 }
 

@@ -25,9 +25,9 @@ typedef void (*SsStoppedFunc)(int tid, const struct user_regs_struct *registers,
 
 /*
  * Stops thread `tid`, calls `stopped`, lets it go on. Returns NULL when that was done, or why it
- * was not, to be freed. `ret_stopped_ns` is set in any case: from asking it to stop until it had
- * been told to go on; 0 when it never was asked. A thread that does not stop within 50 ms
- * (it is in an uninterruptible wait) is let go.
+ * was not, to be freed. `ret_stopped_ns` is set in any case: from when it was last seen not to
+ * stand until it had been told to go on; 0 when it did not stop. A thread that does not stop within
+ * 0.5 s (it is in an uninterruptible wait) is let go.
  */
 char *ss_stop_thread(int tid, SsStoppedFunc stopped, gpointer data, guint64 *ret_stopped_ns);
 

@@ -15,7 +15,7 @@
 #include "analysis/autopsy/stop.h"
 #include "target.h"
 
-#define TOO_LATE "it could not be stopped within 50 ms, and was let go"
+#define TOO_LATE "it could not be stopped within 0.5 s, and was let go"
 #define SIGNALS 200000
 #define RUNNING_STOPS 200
 #define NS_PER_MS 1000000
