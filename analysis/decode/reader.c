@@ -4,6 +4,7 @@
 #include "analysis/decode/reader.h"
 
 #include "analysis/decode/event-class.h"
+#include "analysis/decode/origin.h"
 #include "analysis/decode/run-info.h"
 #include "analysis/decode/streams.h"
 #include "analysis/decode/trace-set.h"
@@ -22,6 +23,12 @@ typedef struct NamedThread {
     gint32 pid, tid; /* tid 0: none */
 } NamedThread;
 
+typedef struct Trace {
+    guint index;
+    GPtrArray *directories; /* owned, of char *; empty: not known */
+    bool told;              /* how far its streams tell is known by their packets */
+} Trace;
+
 struct SsReader {
     SsModel *model;                        /* weak */
     SsWire *wire;                          /* owned */
@@ -31,9 +38,10 @@ struct SsReader {
     GHashTable *layouts;                   /* bt_event_class -> owned SsEventLayout */
     SsEventLayout *recent[RECENT_CLASSES]; /* weak; of `layouts`, which each event asks */
     const bt_trace *last_trace;            /* weak; the same of `traces` */
-    guint last_index;
-    GHashTable *traces; /* bt_trace (a reference) -> index + 1 */
-    GPtrArray *seen;    /* groups that had a stream, weak */
+    Trace *last;                           /* weak */
+    GHashTable *traces;                    /* bt_trace (a reference) -> owned Trace */
+    GHashTable *reached; /* bt_stream (weak, of `traces`) -> owned gint64, its last packet's end */
+    GPtrArray *seen;     /* groups that had a stream, weak */
     NamedThread named[NAMED_THREADS];
     gint64 first_ns;
     guint64 events;
@@ -45,20 +53,27 @@ static void trace_put(gpointer trace)
     bt_trace_put_ref(trace);
 }
 
-static const SsTraceGroup *group_of(SsReader *reader, const char *uuid)
+static void trace_free(gpointer data)
 {
-    const SsTraceGroup *seen = NULL;
-    for (guint i = 0; i < reader->groups->len; i++) {
+    Trace *trace = data;
+    g_ptr_array_unref(trace->directories);
+    g_free(trace);
+}
+
+/* The group that has any of the directories; NULL when none has. */
+static const SsTraceGroup *group_of(const SsReader *reader, const GPtrArray *directories)
+{
+    for (guint i = 0; reader->groups && i < reader->groups->len; i++) {
         const SsTraceGroup *group = g_ptr_array_index(reader->groups, i);
-        if (!g_str_equal(group->uuid, uuid)) {
-            continue;
+        for (guint d = 0; d < group->directories->len; d++) {
+            g_autofree char *path = ss_origin_path(g_ptr_array_index(group->directories, d));
+            if (g_ptr_array_find_with_equal_func((GPtrArray *)directories, path, g_str_equal,
+                                                 NULL)) {
+                return group;
+            }
         }
-        if (!g_ptr_array_find(reader->seen, group, NULL)) {
-            return group;
-        }
-        seen = group; /* several have none: each of them is another trace */
     }
-    return seen || reader->groups->len != 1 ? seen : g_ptr_array_index(reader->groups, 0);
+    return NULL;
 }
 
 static void diagnose(SsReader *reader, char *text_taken)
@@ -121,53 +136,65 @@ static gint64 ns_of(const bt_clock_class *clock, guint64 cycles)
     return ns;
 }
 
-/* What the streams' files tell of when they are all there. */
-static void take_streams(SsReader *reader, const bt_trace *trace, const SsTraceGroup *group,
-                         guint index)
+static bool is_lttng(const bt_trace *trace)
 {
-    const bt_trace_class *trace_class = bt_trace_borrow_class_const(trace);
+    const bt_value *tracer =
+        bt_trace_borrow_environment_entry_value_by_name_const(trace, "tracer_name");
+    return tracer && bt_value_is_string(tracer) &&
+           g_str_has_prefix(bt_value_string_get(tracer), "lttng");
+}
+
+/* What the streams' files tell of when they are all there. */
+static void take_streams(SsReader *reader, const bt_trace *bt_trace, const SsTraceGroup *group,
+                         Trace *trace)
+{
+    const bt_trace_class *trace_class = bt_trace_borrow_class_const(bt_trace);
     const bt_clock_class *clock = NULL;
     for (guint64 s = 0; !clock && s < bt_trace_class_get_stream_class_count(trace_class); s++) {
         clock = bt_stream_class_borrow_default_clock_class_const(
             bt_trace_class_borrow_stream_class_by_index_const(trace_class, s));
     }
-    SsStreams streams = ss_streams_look(group->directories);
-    gint64 from_ns = 0, until_ns = 0;
-    if (streams.from_cycles) {
-        from_ns = ns_of(clock, streams.from_cycles);
-    }
-    if (streams.until_cycles != G_MAXUINT64) {
-        until_ns = ns_of(clock, streams.until_cycles);
-    }
-    ss_model_set_complete(reader->model, index, from_ns, until_ns, streams.missing);
+    SsStreams streams = ss_streams_look(group ? group->directories : trace->directories);
+    gint64 from_ns = streams.from_cycles ? ns_of(clock, streams.from_cycles) : 0;
+    trace->told = is_lttng(bt_trace) && !streams.extract;
+    ss_model_set_complete(reader->model, trace->index, from_ns, 0, streams.missing);
 }
 
-static guint trace_index(SsReader *reader, const bt_trace *trace)
+static Trace *trace_of(SsReader *reader, const bt_trace *bt_trace)
 {
-    if (trace == reader->last_trace) {
-        return reader->last_index;
+    if (bt_trace == reader->last_trace) {
+        return reader->last;
     }
-    reader->last_trace = trace;
-    gpointer known = g_hash_table_lookup(reader->traces, trace);
-    if (known) {
-        return reader->last_index = GPOINTER_TO_UINT(known) - 1;
+    reader->last_trace = bt_trace;
+    reader->last = g_hash_table_lookup(reader->traces, bt_trace);
+    if (reader->last) {
+        return reader->last;
     }
-    bt_uuid bytes = bt_trace_get_uuid(trace);
+    Trace *trace = g_new0(Trace, 1);
+    trace->directories = ss_origin_directories(bt_trace);
+    bt_uuid bytes = bt_trace_get_uuid(bt_trace);
     g_autofree char *uuid = bytes ? ss_uuid_text(bytes) : g_strdup("");
-    const SsTraceGroup *group = group_of(reader, uuid);
-    const char *path = group ? g_ptr_array_index(group->directories, 0) : bt_trace_get_name(trace);
-    const bt_value *host = bt_trace_borrow_environment_entry_value_by_name_const(trace, "hostname");
-    guint index =
+    const char *path = trace->directories->len ? g_ptr_array_index(trace->directories, 0)
+                                               : bt_trace_get_name(bt_trace);
+    const bt_value *host =
+        bt_trace_borrow_environment_entry_value_by_name_const(bt_trace, "hostname");
+    trace->index =
         ss_model_add_trace(reader->model, path, uuid,
                            host && bt_value_is_string(host) ? bt_value_string_get(host) : NULL);
-    bt_trace_get_ref(trace);
-    g_hash_table_insert(reader->traces, (gpointer)trace, GUINT_TO_POINTER(index + 1));
+    bt_trace_get_ref(bt_trace);
+    g_hash_table_insert(reader->traces, (gpointer)bt_trace, trace);
+    const SsTraceGroup *group = group_of(reader, trace->directories);
     if (group) {
         g_ptr_array_add(reader->seen, (gpointer)group);
-        take_streams(reader, trace, group, index);
     }
-    take_metadata(reader, trace, index);
-    return reader->last_index = index;
+    take_streams(reader, bt_trace, group, trace);
+    take_metadata(reader, bt_trace, trace->index);
+    return reader->last = trace;
+}
+
+static guint trace_index(SsReader *reader, const bt_stream *stream)
+{
+    return trace_of(reader, bt_stream_borrow_trace_const(stream))->index;
 }
 
 static bool time_of(const bt_clock_snapshot *snapshot, gint64 *ret_ns)
@@ -185,10 +212,9 @@ static void take_tracer(SsReader *reader, const bt_message *message, const SsEve
     const bt_event *event = bt_message_event_borrow_event_const(message);
     gint64 ns;
     if (time_of(bt_message_event_borrow_default_clock_snapshot_const(message), &ns)) {
-        ss_model_tracer_begins(
-            reader->model,
-            trace_index(reader, bt_stream_borrow_trace_const(bt_event_borrow_stream_const(event))),
-            ss_event_layout_pid(layout, event), ns);
+        ss_model_tracer_begins(reader->model,
+                               trace_index(reader, bt_event_borrow_stream_const(event)),
+                               ss_event_layout_pid(layout, event), ns);
     }
 }
 
@@ -228,8 +254,7 @@ static bool take_event(SsReader *reader, const bt_message *message)
         return false;
     }
     SsEvent ours;
-    ours.trace =
-        trace_index(reader, bt_stream_borrow_trace_const(bt_event_borrow_stream_const(event)));
+    ours.trace = trace_index(reader, bt_event_borrow_stream_const(event));
     ours.ns = ns;
     ss_event_layout_read(layout, event, &ours);
     name_thread(reader, layout, event, &ours);
@@ -267,8 +292,22 @@ static void take_discarded(SsReader *reader, const bt_message *message, bool pac
                         BT_PROPERTY_AVAILABILITY_AVAILABLE) {
         count = 0;
     }
-    ss_model_add_loss(reader->model, trace_index(reader, bt_stream_borrow_trace_const(stream)),
-                      begin, end, count);
+    ss_model_add_loss(reader->model, trace_index(reader, stream), begin, end, count);
+}
+
+/* A trace whose files are not known may have had packets before the first that came. */
+static void take_packet_begin(SsReader *reader, const bt_message *message)
+{
+    const bt_stream *stream =
+        bt_packet_borrow_stream_const(bt_message_packet_beginning_borrow_packet_const(message));
+    const Trace *trace = trace_of(reader, bt_stream_borrow_trace_const(stream));
+    gint64 ns;
+    if (!trace->directories->len && !g_hash_table_contains(reader->reached, stream) &&
+        bt_stream_class_packets_have_beginning_default_clock_snapshot(
+            bt_stream_borrow_class_const(stream)) &&
+        time_of(bt_message_packet_beginning_borrow_default_clock_snapshot_const(message), &ns)) {
+        ss_model_begins(reader->model, trace->index, ns);
+    }
 }
 
 static void take_packet_end(SsReader *reader, const bt_message *message)
@@ -279,8 +318,21 @@ static void take_packet_end(SsReader *reader, const bt_message *message)
     if (bt_stream_class_packets_have_end_default_clock_snapshot(
             bt_stream_borrow_class_const(stream)) &&
         time_of(bt_message_packet_end_borrow_default_clock_snapshot_const(message), &ns)) {
-        ss_model_reached(reader->model, trace_index(reader, bt_stream_borrow_trace_const(stream)),
-                         ns);
+        ss_model_reached(reader->model, trace_index(reader, stream), ns);
+        g_hash_table_replace(reader->reached, (gpointer)stream, g_memdup2(&ns, sizeof(ns)));
+    }
+}
+
+/* Nobody counts what is missing behind a stream's last packet: a chunk of a rotation ends at
+ * another time on each CPU, and so does a copy of a recording under way. The others go on, and
+ * their messages of a later time come after this. */
+static void take_stream_end(SsReader *reader, const bt_message *message)
+{
+    const bt_stream *stream = bt_message_stream_end_borrow_stream_const(message);
+    const Trace *trace = trace_of(reader, bt_stream_borrow_trace_const(stream));
+    const gint64 *reached = g_hash_table_lookup(reader->reached, stream);
+    if (trace->told && reached) {
+        ss_model_ragged(reader->model, trace->index, *reached);
     }
 }
 
@@ -288,9 +340,14 @@ bool ss_reader_take(SsReader *reader, const bt_message *message)
 {
     switch (bt_message_get_type(message)) {
     case BT_MESSAGE_TYPE_STREAM_BEGINNING:
-        (void)trace_index(reader, bt_stream_borrow_trace_const(
-                                      bt_message_stream_beginning_borrow_stream_const(message)));
+        (void)trace_index(reader, bt_message_stream_beginning_borrow_stream_const(message));
         return !reader->error;
+    case BT_MESSAGE_TYPE_STREAM_END:
+        take_stream_end(reader, message);
+        return true;
+    case BT_MESSAGE_TYPE_PACKET_BEGINNING:
+        take_packet_begin(reader, message);
+        return true;
     case BT_MESSAGE_TYPE_EVENT:
         return take_event(reader, message);
     case BT_MESSAGE_TYPE_DISCARDED_EVENTS:
@@ -307,21 +364,43 @@ bool ss_reader_take(SsReader *reader, const bt_message *message)
     }
 }
 
-void ss_reader_finish(SsReader *reader)
+/* Traces without a single packet tell nothing, and that must be said. */
+static void note_empty(SsReader *reader)
 {
-    gint64 until_ns = reader->options->until_ns ? reader->first_ns + reader->options->until_ns : 0;
-    for (guint i = 0; i < reader->groups->len; i++) {
+    for (guint i = 0; reader->groups && i < reader->groups->len; i++) {
         const SsTraceGroup *group = g_ptr_array_index(reader->groups, i);
-        const char *path = g_ptr_array_index(group->directories, 0);
         if (!g_ptr_array_find(reader->seen, group, NULL)) {
+            g_autofree char *path = ss_origin_path(g_ptr_array_index(group->directories, 0));
             (void)ss_model_add_trace(reader->model, path, group->uuid, NULL);
             diagnose(reader, g_strdup_printf("Cannot use trace: path=\"%s\": it is empty", path));
         }
-        for (guint d = 0; d < group->directories->len; d++) {
-            ss_run_info_read(reader->model, g_ptr_array_index(group->directories, d), until_ns,
-                             reader->diagnostics);
+    }
+}
+
+/* In order of name: of two that tell of the same process the last one counts. */
+static void read_beside(SsReader *reader)
+{
+    gint64 until_ns = reader->options->until_ns ? reader->first_ns + reader->options->until_ns : 0;
+    g_autoptr(GPtrArray) all = g_ptr_array_new();
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, reader->traces);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const GPtrArray *directories = ((const Trace *)value)->directories;
+        for (guint d = 0; d < directories->len; d++) {
+            g_ptr_array_add(all, g_ptr_array_index(directories, d));
         }
     }
+    g_ptr_array_sort(all, ss_origin_compare);
+    for (guint i = 0; i < all->len; i++) {
+        ss_run_info_read(reader->model, g_ptr_array_index(all, i), until_ns, reader->diagnostics);
+    }
+}
+
+void ss_reader_finish(SsReader *reader)
+{
+    note_empty(reader);
+    read_beside(reader);
     ss_wire_finish(reader->wire);
 }
 
@@ -336,7 +415,8 @@ SsReader *ss_reader_new(SsModel *model, const SsDecodeOptions *options, GPtrArra
     reader->groups = groups;
     reader->layouts = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL,
                                             (GDestroyNotify)ss_event_layout_free);
-    reader->traces = g_hash_table_new_full(g_direct_hash, g_direct_equal, trace_put, NULL);
+    reader->traces = g_hash_table_new_full(g_direct_hash, g_direct_equal, trace_put, trace_free);
+    reader->reached = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
     reader->seen = g_ptr_array_new();
     return reader;
 }
@@ -347,6 +427,7 @@ void ss_reader_free(SsReader *reader)
         return;
     }
     g_hash_table_unref(reader->layouts);
+    g_hash_table_unref(reader->reached);
     g_hash_table_unref(reader->traces);
     g_ptr_array_unref(reader->seen);
     ss_wire_free(reader->wire);

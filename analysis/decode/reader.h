@@ -13,8 +13,9 @@
 
 typedef struct SsReader SsReader;
 
-/* The model, the options, the array of diagnostics (of owned char *) and `groups` (the
- * SsTraceGroup that are read) have to live as long as the reader. */
+/* The model, the options, the array of diagnostics (of owned char *) and `groups` have to live as
+ * long as the reader. `groups`: the SsTraceGroup that are read; NULL when only messages tell which
+ * those are. */
 SsReader *ss_reader_new(SsModel *model, const SsDecodeOptions *options, GPtrArray *groups,
                         GPtrArray *diagnostics);
 void ss_reader_free(SsReader *reader);
@@ -24,6 +25,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SsReader, ss_reader_free)
 bool ss_reader_take(SsReader *reader, const bt_message *message);
 /* What makes the trace unusable; NULL when nothing does. Weak. */
 const char *ss_reader_error(const SsReader *reader);
-/* No message follows. Traces without a single packet tell nothing, and that is said here; what
+/* No message follows. Groups without a single packet tell nothing, and that is said here; what
  * lies beside a trace is read. Does not finish the model. */
 void ss_reader_finish(SsReader *reader);

@@ -27,8 +27,8 @@ typedef struct Stream {
     guint64 key; /* its class, and which of those */
     guint32 cpu;
     guint64 first_number, last_number;
-    guint64 begin, end; /* cycles: of the first packet, of the last one */
-    bool open;          /* the last was never closed: it was taken out of memory, with all in it */
+    guint64 begin; /* cycles: of the first packet */
+    bool open;     /* the last was never closed: it was taken out of memory, with all in it */
     guint64 packets;
     guint64 behind; /* packets the index knows, and the file has not */
 } Stream;
@@ -71,8 +71,7 @@ static Stream *take_packet(GHashTable *streams, const guint8 *head)
     }
     if (!stream->packets || number >= stream->last_number) {
         stream->last_number = number;
-        stream->end = u64_at(head, AT_END);
-        stream->open = stream->end == 0;
+        stream->open = u64_at(head, AT_END) == 0;
     }
     stream->packets++;
     return stream;
@@ -185,9 +184,8 @@ SsStreams ss_streams_look(const GPtrArray *directories)
 {
     g_autoptr(GHashTable) streams =
         g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
-    SsStreams ret = { .until_cycles = G_MAXUINT64 };
+    SsStreams ret = { 0 };
     guint no_file = 0;
-    bool extract = false; /* only lttng-crash leaves a packet open; it takes all there is */
     for (guint i = 0; i < directories->len; i++) {
         look_at_directory(streams, g_ptr_array_index(directories, i));
         no_file += without_file(g_ptr_array_index(directories, i));
@@ -200,11 +198,7 @@ SsStreams ss_streams_look(const GPtrArray *directories)
         if (stream->first_number > 0) {
             ret.from_cycles = MAX(ret.from_cycles, stream->begin);
         }
-        extract |= stream->open && !stream->behind;
-        ret.until_cycles = MIN(ret.until_cycles, stream->end);
-    }
-    if (extract) {
-        ret.until_cycles = G_MAXUINT64;
+        ret.extract |= stream->open && !stream->behind;
     }
     ret.missing = MAX(no_file, left_out(streams));
     return ret;

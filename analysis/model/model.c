@@ -136,6 +136,19 @@ void ss_model_set_complete(SsModel *model, guint index, gint64 from_ns, gint64 u
     trace->missing = missing;
 }
 
+void ss_model_begins(SsModel *model, guint index, gint64 ns)
+{
+    SsTraceInfo *trace = trace_at(model, index);
+    trace->complete_ns = MAX(trace->complete_ns, ss_model_believed(ns));
+}
+
+void ss_model_ragged(SsModel *model, guint index, gint64 ns)
+{
+    SsTraceInfo *trace = trace_at(model, index);
+    gint64 until_ns = ss_model_believed(ns);
+    trace->ragged_ns = trace->ragged_ns ? MIN(trace->ragged_ns, until_ns) : until_ns;
+}
+
 bool ss_trace_ragged_head(const SsTraceInfo *trace)
 {
     return trace->complete_ns && trace->begin_ns && trace->begin_ns < trace->complete_ns;

@@ -119,6 +119,10 @@ void ss_model_tracer_begins(SsModel *model, guint trace, gint32 pid, gint64 ns);
  * its end. `missing`: streams that are not there at all. Told before the trace's events. */
 void ss_model_set_complete(SsModel *model, guint trace, gint64 from_ns, gint64 until_ns,
                            guint missing);
+/* The same as it turns out: a stream's first packet begins at this time, and what it told before is
+ * not known; a stream told no more after this time. */
+void ss_model_begins(SsModel *model, guint trace, gint64 ns);
+void ss_model_ragged(SsModel *model, guint trace, gint64 ns);
 /* The recording reached this time, with or without an event. */
 void ss_model_reached(SsModel *model, guint trace, gint64 ns);
 /* What is known from outside the trace about a process's end: exit code (-1: not known) or
