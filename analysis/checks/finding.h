@@ -18,6 +18,9 @@ typedef enum SsCertainty {
     SS_NEVER,     /* more than any finding has */
 } SsCertainty;
 
+/* The words of ss_certainty_parse(), for a message. */
+#define SS_CERTAINTY_CHOICES "observed, suspected, hazard, unknown or never"
+
 const char *ss_certainty_name(SsCertainty certainty);
 /* false when there is no such word. */
 bool ss_certainty_parse(const char *word, SsCertainty *ret_certainty);

@@ -3,9 +3,7 @@
  */
 #include "analysis/cli/acquire.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,15 +33,16 @@ static bool usage_error(const char *verb, const char *what, int *ret_status)
     return false;
 }
 
-static bool parse(SsAcquire *acquire, int argc, char **argv, const char *summary, bool fails,
-                  bool at, const GOptionEntry *more, int *ret_status)
+static bool parse(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb *verb,
+                  int *ret_status)
 {
     gboolean help = FALSE;
+    g_autofree char *format_names = ss_format_names(verb->formats);
+    g_autofree char *format_help = g_strdup_printf("%s; the first is the default", format_names);
     g_autoptr(GError) error = NULL;
     const GOptionEntry common[] = {
         { "help", 'h', 0, G_OPTION_ARG_NONE, &help, "Show this help", NULL },
-        { "format", 0, 0, G_OPTION_ARG_STRING, &acquire->format, "text (default) or json",
-          "FORMAT" },
+        { "format", 0, 0, G_OPTION_ARG_STRING, &acquire->format_name, format_help, "FORMAT" },
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &acquire->output,
           "Write to FILE instead of standard output", "FILE" },
         { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &acquire->traces, NULL,
@@ -67,21 +66,21 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const char *summary
     }
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     g_option_context_set_help_enabled(context, FALSE);
-    g_option_context_set_summary(context, summary);
+    g_option_context_set_summary(context, verb->summary);
     g_option_context_set_description(
-        context, fails
+        context, verb->fails
                      ? "TRACE is a directory at or above the metadata of a CTF trace.\n"
                        "The exit status is 1 when a finding is at least as certain as CERTAINTY.\n"
                      : "TRACE is a directory at or above the metadata of a CTF trace.\n");
     g_option_context_add_main_entries(context, common, NULL);
-    if (fails) {
+    if (verb->fails) {
         g_option_context_add_main_entries(context, fail_entry, NULL);
     }
-    if (at) {
+    if (verb->at) {
         g_option_context_add_main_entries(context, at_entry, NULL);
     }
-    if (more) {
-        g_option_context_add_main_entries(context, more, NULL);
+    if (verb->more) {
+        g_option_context_add_main_entries(context, verb->more, NULL);
     }
     g_set_prgname(name);
     if (!g_option_context_parse(context, &argc, &arguments, &error)) {
@@ -96,17 +95,17 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const char *summary
     return true;
 }
 
-static bool validate(SsAcquire *acquire, const char *verb, int *ret_status)
+static bool validate(SsAcquire *acquire, const char *verb, const SsFormat *formats, int *ret_status)
 {
-    if (acquire->format && !g_str_equal(acquire->format, "text") &&
-        !g_str_equal(acquire->format, "json")) {
-        return usage_error(verb, "--format takes text or json", ret_status);
+    acquire->format = ss_format_find(formats, acquire->format_name);
+    if (!acquire->format) {
+        g_autofree char *names = ss_format_names(formats);
+        g_autofree char *what = g_strdup_printf("--format takes %s", names);
+        return usage_error(verb, what, ret_status);
     }
-    acquire->json = acquire->format && g_str_equal(acquire->format, "json");
     acquire->threshold = SS_SUSPECTED;
     if (acquire->fail_on && !ss_certainty_parse(acquire->fail_on, &acquire->threshold)) {
-        return usage_error(verb, "--fail-on takes observed, suspected, hazard, unknown or never",
-                           ret_status);
+        return usage_error(verb, "--fail-on takes " SS_CERTAINTY_CHOICES, ret_status);
     }
     if (!acquire->traces || !acquire->traces[0]) {
         return usage_error(verb, "no TRACE is given", ret_status);
@@ -114,12 +113,12 @@ static bool validate(SsAcquire *acquire, const char *verb, int *ret_status)
     return true;
 }
 
-bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const char *summary, bool fails, bool at,
-                const GOptionEntry *more, int *ret_status)
+bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb *verb,
+                int *ret_status)
 {
     *acquire = (SsAcquire){ .at = -1 };
-    if (!parse(acquire, argc, argv, summary, fails, at, more, ret_status) ||
-        !validate(acquire, argv[0], ret_status)) {
+    if (!parse(acquire, argc, argv, verb, ret_status) ||
+        !validate(acquire, argv[0], verb->formats, ret_status)) {
         return false;
     }
     Progress state = { .begin_us = g_get_monotonic_time() };
@@ -155,40 +154,29 @@ void ss_acquire_clear(SsAcquire *acquire)
 {
     g_clear_pointer(&acquire->checks, ss_checks_free);
     g_clear_pointer(&acquire->model, ss_model_free);
-    g_clear_pointer(&acquire->format, g_free);
+    g_clear_pointer(&acquire->format_name, g_free);
     g_clear_pointer(&acquire->output, g_free);
     g_clear_pointer(&acquire->fail_on, g_free);
     g_clear_pointer(&acquire->traces, g_strfreev);
 }
 
-int ss_acquire_show(SsAcquire *acquire, char *(*text)(const SsReport *),
-                    char *(*json)(const SsReport *))
+int ss_acquire_show(SsAcquire *acquire)
 {
-    const char *no_colour = getenv("NO_COLOR");
     SsReport report = {
         .model = acquire->model,
         .checks = acquire->checks,
         .version = SS_VERSION,
-        .colour = !acquire->output && isatty(STDOUT_FILENO) && !(no_colour && *no_colour),
+        .colour = ss_output_colour(acquire->output),
     };
-    g_autofree char *shown = acquire->json ? json(&report) : text(&report);
+    g_autofree char *shown = acquire->format->render(&report);
     return ss_acquire_write(acquire, shown);
 }
 
 int ss_acquire_write(SsAcquire *acquire, const char *text)
 {
-    if (acquire->output) {
-        g_autoptr(GError) error = NULL;
-        if (!g_file_set_contents(acquire->output, text, -1, &error)) {
-            (void)fprintf(stderr, "Cannot write report: path=\"%s\": %s\n", acquire->output,
-                          error->message);
-            return SS_EXIT_USAGE;
-        }
-        return SS_EXIT_CLEAN;
-    }
-    if (fputs(text, stdout) < 0 || fflush(stdout) != 0) {
-        (void)fprintf(stderr, "Cannot write report: path=\"standard output\": %s\n",
-                      g_strerror(errno));
+    g_autoptr(GError) error = NULL;
+    if (!ss_output_write(acquire->output, text, &error)) {
+        (void)fprintf(stderr, "%s\n", error->message);
         return SS_EXIT_USAGE;
     }
     return SS_EXIT_CLEAN;

@@ -8,11 +8,18 @@
 
 int ss_verb_mappings(int argc, char **argv)
 {
+    static const SsFormat formats[] = { { "text", ss_mappings_text },
+                                        { "json", ss_mappings_json },
+                                        { NULL, NULL } };
+    const SsReadingVerb verb = {
+        .summary = "Mappings that are live at the end of a recording.",
+        .formats = formats,
+        .at = true,
+    };
     SsAcquire acquire;
     int status;
-    if (ss_acquire(&acquire, argc, argv, "Mappings that are live at the end of a recording.", false,
-                   true, NULL, &status)) {
-        status = ss_acquire_show(&acquire, ss_mappings_text, ss_mappings_json);
+    if (ss_acquire(&acquire, argc, argv, &verb, &status)) {
+        status = ss_acquire_show(&acquire);
     }
     ss_acquire_clear(&acquire);
     return status;

@@ -10,9 +10,11 @@ int ss_verb_report(int argc, char **argv)
 {
     SsAcquire acquire;
     int status;
-    if (ss_acquire(&acquire, argc, argv, "What happened in a recording, and what is wrong.", true,
-                   false, NULL, &status)) {
-        status = ss_acquire_show(&acquire, ss_report_text, ss_report_json);
+    const SsReadingVerb verb = { .summary = "What happened in a recording, and what is wrong.",
+                                 .formats = ss_report_formats,
+                                 .fails = true };
+    if (ss_acquire(&acquire, argc, argv, &verb, &status)) {
+        status = ss_acquire_show(&acquire);
         bool any;
         SsCertainty worst = ss_checks_worst(acquire.checks, &any);
         if (status == SS_EXIT_CLEAN && any && worst >= acquire.threshold) {

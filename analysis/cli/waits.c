@@ -31,13 +31,19 @@ int ss_verb_waits(int argc, char **argv)
           "FINDING" },
         { 0 },
     };
+    static const SsFormat formats[] = { { "text", ss_waits_text },
+                                        { "json", ss_waits_json },
+                                        { NULL, NULL } };
+    const SsReadingVerb verb = {
+        .summary = "Who waits at the end of a recording, and how long waits took.",
+        .formats = formats,
+        .at = true,
+        .more = more,
+    };
     SsAcquire acquire;
     int status;
-    if (ss_acquire(&acquire, argc, argv,
-                   "Who waits at the end of a recording, and how long waits took.", false, true,
-                   more, &status)) {
-        status = finding ? reproduce(&acquire, finding)
-                         : ss_acquire_show(&acquire, ss_waits_text, ss_waits_json);
+    if (ss_acquire(&acquire, argc, argv, &verb, &status)) {
+        status = finding ? reproduce(&acquire, finding) : ss_acquire_show(&acquire);
     }
     ss_acquire_clear(&acquire);
     return status;

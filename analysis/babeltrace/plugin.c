@@ -1,0 +1,35 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The plugin `shmemscope` of babeltrace2: what its component classes are called, and their help.
+ */
+#include <babeltrace2/babeltrace.h>
+
+#include "analysis/babeltrace/report.h"
+
+BT_PLUGIN_MODULE();
+
+BT_PLUGIN(shmemscope);
+BT_PLUGIN_DESCRIPTION("QEMU's vhost-user shared memory: what happened, and what is wrong");
+BT_PLUGIN_LICENSE("GPL-2.0-or-later");
+BT_PLUGIN_VERSION(SS_PLUGIN_MAJOR, SS_PLUGIN_MINOR, SS_PLUGIN_PATCH, NULL);
+
+BT_PLUGIN_SINK_COMPONENT_CLASS(report, ss_report_sink_consume);
+BT_PLUGIN_SINK_COMPONENT_CLASS_INITIALIZE_METHOD(report, ss_report_sink_initialize);
+BT_PLUGIN_SINK_COMPONENT_CLASS_FINALIZE_METHOD(report, ss_report_sink_finalize);
+BT_PLUGIN_SINK_COMPONENT_CLASS_GRAPH_IS_CONFIGURED_METHOD(report, ss_report_sink_configured);
+BT_PLUGIN_SINK_COMPONENT_CLASS_DESCRIPTION(
+    report, "Tell what happened to shared memory mappings, and what is wrong.");
+BT_PLUGIN_SINK_COMPONENT_CLASS_HELP(
+    report,
+    "What `shmemscope report` says of the same messages; the last one that comes ends it.\n"
+    "\n"
+    "Parameters, all of which may be left out:\n"
+    "\n"
+    "  format=\"text\"        text or json\n"
+    "  output=\"PATH\"        where to write; standard output if not given\n"
+    "  fail-on=\"suspected\"  end the graph with an error for findings of this certainty or a\n"
+    "                       higher one: observed, suspected, hazard, unknown or never.\n"
+    "                       The error ends other sinks of the graph, too.\n"
+    "\n"
+    "See shmemscope-report(1).");
