@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Reads CTF traces with libbabeltrace2 and feeds the model. Nothing outside this folder
- * knows babeltrace.
+ * knows babeltrace, but for its plugin.
  */
 #pragma once
 
