@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What confines the QEMUs that libvirt starts: then they may load no library, nor reach LTTng. */
 #include <string.h>
-#include <unistd.h>
 
 #include "analysis/doctor/parts.h"
 #include "preload.h"
@@ -12,54 +11,55 @@
 #define APPARMOR_LOCAL "local/abstractions/libvirt-qemu"
 #define SELINUX "/sys/fs/selinux/enforce"
 #define ANY_PROGRAM "/bin/sh"
-/* Where the rules that come with AppArmor let every program load libraries from. */
-#define SYSTEM_LIBRARIES "/usr/lib/"
 
 /* The rules that are missing are added where the distribution's own are not changed, if those
  * look there. */
-static char *mend_apparmor(const char *rules)
+static char *mend_apparmor(const char *rules, const char *library)
 {
     const char *local =
         strstr(rules, APPARMOR_LOCAL) ? "/etc/apparmor.d/" APPARMOR_LOCAL : APPARMOR_RULES;
-    g_autofree char *library = NULL;
-    g_autofree char *lines = NULL;
-    g_autofree char *quoted = NULL;
+    g_autofree char *lines =
+        g_strdup_printf("%s mr,\\n/{,var/}run/lttng/** rw,\\n/dev/shm/lttng-ust-* rw,\\n", library);
+    g_autofree char *quoted = g_shell_quote(lines);
 
-    (void)ss_preload_check(ANY_PROGRAM, &library, NULL);
-    lines = g_strdup_printf("%s mr,\\n/{,var/}run/lttng/** rw,\\n/dev/shm/lttng-ust-* rw,\\n",
-                            library ? library : "/usr/local/lib/**/libshmemscope-wire.so");
-    quoted = g_shell_quote(lines);
     return g_strdup_printf("printf %s | sudo tee -a %s, and start the VM anew", quoted, local);
+}
+
+/* In the rules themselves, or in those that they include for a host's own. */
+static bool allowed(const char *rules, const char *library)
+{
+    g_autofree char *name = g_path_get_basename(library);
+    g_autofree char *own = NULL;
+
+    return strstr(rules, name) ||
+           (strstr(rules, APPARMOR_LOCAL) &&
+            g_file_get_contents("/etc/apparmor.d/" APPARMOR_LOCAL, &own, NULL, NULL) &&
+            strstr(own, name));
 }
 
 static void look_at_apparmor(SsDoctor *doctor, bool *ret_any)
 {
     g_autofree char *enabled = ss_doctor_line_of(APPARMOR);
     g_autofree char *rules = NULL;
+    g_autofree char *library = NULL;
 
     if (!enabled || enabled[0] != 'Y' || !g_file_get_contents(APPARMOR_RULES, &rules, NULL, NULL)) {
         return;
     }
     *ret_any = true;
-    if (strstr(rules, "libshmemscope-wire.so")) {
+    (void)ss_preload_check(ANY_PROGRAM, &library, NULL);
+    if (!library) {
+        library = g_strdup("/usr/local/lib/**/libshmemscope-wire.so");
+    }
+    if (allowed(rules, library)) {
         ss_doctor_good(doctor, AREA, "apparmor",
                        "AppArmor confines libvirt's QEMUs, with rules for the wire library");
         return;
     }
-    if (strstr(rules, APPARMOR_LOCAL)) {
-        g_autofree char *own = NULL;
-
-        if (g_file_get_contents("/etc/apparmor.d/" APPARMOR_LOCAL, &own, NULL, NULL) &&
-            strstr(own, "libshmemscope-wire.so")) {
-            ss_doctor_good(doctor, AREA, "apparmor",
-                           "AppArmor confines libvirt's QEMUs, with rules for the wire library");
-            return;
-        }
-    }
     ss_doctor_limit(doctor, AREA, "apparmor", SS_BOTH_RECORDINGS, "not libvirt's QEMUs",
-                    mend_apparmor(rules),
-                    "AppArmor confines the QEMUs that libvirt starts: they may load no library "
-                    "from outside of " SYSTEM_LIBRARIES ", nor reach the session daemon");
+                    mend_apparmor(rules, library),
+                    "AppArmor confines the QEMUs that libvirt starts: they may not reach the "
+                    "session daemon, nor load a library from outside of /usr/lib");
 }
 
 static void look_at_selinux(SsDoctor *doctor, bool *ret_any)

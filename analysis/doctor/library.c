@@ -61,7 +61,7 @@ static char *mend_of(const GError *error, const char *path)
     case SS_PRELOAD_OTHER:
         break;
     }
-    return NULL;
+    return g_strdup("record the other side");
 }
 
 /* The loader that a program names is run to ask it: only one that its owner alone could change. */
@@ -81,7 +81,8 @@ void ss_doctor_preload(SsDoctor *doctor, const char *area, const char *id, const
     g_auto(SsProgram) program = { 0 };
 
     if (ss_program_find(&program, path) && !is_safe(&program)) {
-        ss_doctor_fails(doctor, area, id, narrows ? 0 : SS_BIT(SS_ABILITY_WIRE), NULL,
+        ss_doctor_fails(doctor, area, id, narrows ? 0 : SS_BIT(SS_ABILITY_WIRE),
+                        g_strdup("record a program whose loader only root can change"),
                         "its loader \"%s\" can be changed by others, and was not asked",
                         program.interpreter);
         return;

@@ -17,6 +17,9 @@
 #define MEND_SERIES \
     "build one with tracepoints/qemu/10.0 and --enable-trace-backends=ust, or record --wire"
 
+#define MEND_PROGRAM "shmemscope doctor --qemu PROGRAM, with the one that runs VMs"
+#define MEND_READ "name a program of this machine that this user may read"
+
 /* What a QEMU is called, where nobody named one; the caller frees it. */
 static char *find_qemu(void)
 {
@@ -45,10 +48,11 @@ static char *find_named(SsDoctor *doctor, const char *area, const char *name, gu
         return g_steal_pointer(&path);
     }
     if (stat(name, &status) < 0) {
-        ss_doctor_fails(doctor, area, "file", takes, NULL,
+        ss_doctor_fails(doctor, area, "file", takes, g_strdup("give the path of the program"),
                         "\"%s\" is no file that this user can reach, nor a program in PATH", name);
     } else if (!S_ISREG(status.st_mode)) {
-        ss_doctor_fails(doctor, area, "file", takes, NULL, "\"%s\" is no file", name);
+        ss_doctor_fails(doctor, area, "file", takes, g_strdup("give the path of the program"),
+                        "\"%s\" is no file", name);
     } else {
         g_autofree char *quoted = g_shell_quote(name);
 
@@ -152,7 +156,7 @@ static void tell_script(SsDoctor *doctor, const char *path, bool asked)
 
     if (!ss_script_ask(&script, path)) {
         if (asked) {
-            ss_doctor_fails(doctor, QEMU, "program", SS_BOTH_RECORDINGS, NULL,
+            ss_doctor_fails(doctor, QEMU, "program", SS_BOTH_RECORDINGS, g_strdup(MEND_PROGRAM),
                             "\"%s\" is a script that does not answer as a QEMU: %s", path,
                             script.reason);
         }
@@ -164,16 +168,18 @@ static void tell_script(SsDoctor *doctor, const char *path, bool asked)
         ss_doctor_good(doctor, QEMU, "feature",
                        "has vhost-user-test-device; the rest cannot be read of a script");
     } else {
-        ss_doctor_limit(doctor, QEMU, "feature", 0, NULL,
-                        g_strdup("shmemscope doctor --qemu PROGRAM, with what the script runs"),
-                        "cannot be read of a script");
+        ss_doctor_limit(
+            doctor, QEMU, "feature", 0, NULL,
+            g_strdup("shmemscope doctor --qemu PROGRAM, with the one that the script runs"),
+            "cannot be read of a script");
     }
     if (script.told == ss_binary_expected()) {
-        ss_doctor_limit(doctor, QEMU, "tracepoints", SS_BIT(SS_ABILITY_TRACEPOINTS),
-                        "if it has the ust backend",
-                        g_strdup("shmemscope doctor --qemu PROGRAM, with what the script runs"),
-                        "has all %u tracepoints; whether for LTTng-UST cannot be read of a script",
-                        script.told);
+        ss_doctor_limit(
+            doctor, QEMU, "tracepoints", SS_BIT(SS_ABILITY_TRACEPOINTS),
+            "if it has the ust backend",
+            g_strdup("shmemscope doctor --qemu PROGRAM, with the one that the script runs"),
+            "has all %u tracepoints; whether for LTTng-UST cannot be read of a script",
+            script.told);
     } else {
         tell_no_tracepoints(doctor, asked,
                             has_series(script.told) ? "has not all tracepoints of the feature"
@@ -196,12 +202,12 @@ static void tell_qemu(SsDoctor *doctor, const char *path, bool asked)
     if (is_script(path)) {
         tell_script(doctor, path, asked);
     } else if (!ss_binary_read(&binary, path, &reason)) {
-        ss_doctor_fails(doctor, QEMU, "program", asked ? SS_BOTH_RECORDINGS : 0, NULL,
-                        "\"%s\" cannot be read: %s", path, reason);
+        ss_doctor_fails(doctor, QEMU, "program", asked ? SS_BOTH_RECORDINGS : 0,
+                        g_strdup(MEND_READ), "\"%s\" cannot be read: %s", path, reason);
         return;
     } else if (!binary.version) {
         ss_doctor_fails(doctor, QEMU, "program", asked ? SS_BOTH_RECORDINGS : 0,
-                        g_strdup("shmemscope doctor --qemu PROGRAM, with the one that runs VMs"),
+                        g_strdup(MEND_PROGRAM),
                         "\"%s\" is a program, but no QEMU that emulates a system", path);
         return;
     } else {
@@ -220,7 +226,7 @@ static void tell_backend(SsDoctor *doctor, const char *path)
 
     ss_doctor_good(doctor, BACKEND, "program", "\"%s\"", path);
     if (!is_script(path) && !ss_binary_read(&binary, path, &reason)) {
-        ss_doctor_fails(doctor, BACKEND, "program", SS_BIT(SS_ABILITY_WIRE), NULL,
+        ss_doctor_fails(doctor, BACKEND, "program", SS_BIT(SS_ABILITY_WIRE), g_strdup(MEND_READ),
                         "\"%s\" cannot be read: %s", path, reason);
         return;
     }
