@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What each source of evidence makes of each specimen, and the tracked table of it.
 
+The QEMU of the wire library's sources is built without the tracepoint series: scripts/build-qemu
+--zoo makes it of the same source with the feature and the bugs alone.
+
 A line of the table is of a specimen and a finding that its row expects: with a word for each
 source, and why. The words:
 
@@ -19,6 +22,7 @@ Whatever else comes out (`missed`: not found and said to be looked for) is never
 import collections
 import dataclasses
 import os
+import subprocess
 import textwrap
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -27,9 +31,7 @@ TRACEPOINTS, WIRE, BOTH = "tracepoints", "wire", "both-sides"
 SOURCES = (TRACEPOINTS, WIRE, BOTH)
 # Into which side the wire library is loaded.
 LOADED = {TRACEPOINTS: (), WIRE: ("qemu",), BOTH: ("qemu", "backend")}
-# What a QEMU without the tracepoint series tells: none of these.
-CLASSES = ("device", "channel", "backend-request", "refusal", "reply", "dispatch", "fd", "mapping",
-           "transaction", "frontend-request", "wait", "detail")
+CATALOGUE = os.path.join(os.path.dirname(os.path.dirname(HERE)), "tracepoints", "catalogue")
 FROM_OUTSIDE = "from outside of QEMU"
 NOT_RUN = "-"
 WORDS = ("silent", "named", "unknown", "impossible", "also", NOT_RUN)
@@ -71,11 +73,26 @@ def read(path=TABLE):
     return lines
 
 
-def record_options(source, usual):
-    """Options of the recording; USUAL are the specimen's own."""
-    if source == TRACEPOINTS:
-        return list(usual)
-    return [word for name in CLASSES for word in ("--exclude-class", name)]
+def series_events():
+    """QEMU's events of the catalogue: those that the tracepoint series brings."""
+    with open(CATALOGUE, encoding="utf-8") as catalogue:
+        return {line.split()[1].partition(":")[2] for line in catalogue
+                if line.startswith("event qemu:")}
+
+
+def told_by(prefix):
+    """Those of them that the QEMU in a directory has compiled in."""
+    command = [os.path.join(prefix, "qemu-system-x86_64"), "-trace", "help"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return series_events().intersection(told.split())
+
+
+def prefix(source, prefixes, bug):
+    """Which QEMU a specimen is run with: of a source that is not the tracepoints one that has none,
+    the zoo's second, where a specimen without a bug chooses none."""
+    if source != TRACEPOINTS:
+        return os.path.join(prefixes["zoo"], "untraced")
+    return prefixes["zoo" if bug else "product"]
 
 
 def _named(found, expected):

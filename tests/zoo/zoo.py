@@ -134,11 +134,11 @@ def directory(specimen, source):
 def play(specimen, prefixes, source=sources.TRACEPOINTS):
     """Runs a specimen; PREFIXES are the directories of the product's QEMU and of the zoo's."""
     programs = parts.Programs(common.BUILD)
-    prefix = prefixes["zoo" if specimen.bug else "product"]
+    prefix = sources.prefix(source, prefixes, specimen.bug)
     out = directory(specimen, source)
     os.makedirs(out, exist_ok=True)
     options = {
-        "record_options": sources.record_options(source, specimen.record),
+        "record_options": specimen.record,
         "wire": sources.LOADED[source],
         "wrapper": [*(specimen.wrapper(out) if specimen.wrapper else []),
                     *(["env", f"SHMEMSCOPE_ZOO={specimen.bug}"] if specimen.bug else [])],
