@@ -61,7 +61,7 @@ static const SsCall calls[] = {
     { SYS_waitid, "waitid", SS_WAIT_OTHER },
     { SYS_pause, "pause", SS_WAIT_OTHER },
     { SYS_rt_sigsuspend, "rt_sigsuspend", SS_WAIT_OTHER },
-    { SYS_rt_sigtimedwait, "rt_sigtimedwait", SS_WAIT_OTHER },
+    { SYS_rt_sigtimedwait, "rt_sigtimedwait", SS_WAIT_SIGNAL },
     { SYS_restart_syscall, "restart_syscall", SS_WAIT_OTHER },
     { SYS_io_getevents, "io_getevents", SS_WAIT_OTHER },
     { SYS_mmap, "mmap", SS_WAIT_OTHER },
@@ -270,6 +270,9 @@ void ss_call_read(int dir, const SsSeenProcess *process, SsSeenThread *thread)
         break;
     case SS_WAIT_SLEEP:
         read_sleep(process, thread);
+        break;
+    case SS_WAIT_SIGNAL:
+        read_timeout(process, thread, thread->args[2], 1);
         break;
     case SS_WAIT_OTHER:
         break;

@@ -123,6 +123,7 @@ void ss_details_sockets(SsFinder *finder)
 
 void ss_details_finish(SsLook *look)
 {
+    ss_recall(look);
     for (guint i = 0; i < look->processes->len; i++) {
         SsSeenProcess *process = g_ptr_array_index(look->processes, i);
         for (guint j = 0; j < process->threads->len; j++) {

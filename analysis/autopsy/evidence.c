@@ -313,6 +313,7 @@ bool ss_unread_next(const SsSeenSocket *socket, gsize *offset, SsUnread *ret_unr
     unread.payload = socket->peeked->data + at;
     unread.len = MIN(unread.size, socket->peeked->len - at);
     *offset = at + unread.len;
+    unread.is_recalled = *offset > socket->peeked->len - MIN(socket->recalled, socket->peeked->len);
     *ret_unread = unread;
     return true;
 }

@@ -149,6 +149,11 @@ typedef struct SsSeenSocket {
                          * the end of the first part that brings descriptors */
     bool at_message;    /* peeked begins with what can be a vhost-user header */
     guint messages;     /* whole ones in peeked */
+    /* The last bytes of peeked that are not from the socket. A part that brings descriptors hides
+     * what lies behind it; that is from the stack of the thread that sent it and waits for its
+     * answer: header, length and descriptors fit, and nothing else there does. */
+    guint32 recalled;
+    gint32 recalled_tid; /* 0: none */
 } SsSeenSocket;
 
 typedef enum SsChannelKind {
@@ -221,7 +226,8 @@ char *ss_evidence_string(const char *bytes, gsize len, gsize max);
 typedef struct SsUnread {
     guint32 request, flags, size;
     const guint8 *payload; /* weak; into peeked */
-    gsize len;             /* bytes of payload that were peeked; fewer than size: not whole */
+    gsize len;             /* bytes of payload that are there; fewer than size: not whole */
+    bool is_recalled;      /* some of it is not from the socket */
 } SsUnread;
 /* Takes the message at *offset of what was peeked, and moves it behind. False: no header is there.
  */

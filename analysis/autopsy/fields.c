@@ -81,6 +81,8 @@ const SsField ss_fields_socket[] = {
     SS_FIELD(SsSeenSocket, receive_timeout_ns, I64),
     SS_FIELD(SsSeenSocket, peer_pid, I32),
     SS_FIELD(SsSeenSocket, unread_fds, I32),
+    SS_FIELD(SsSeenSocket, recalled, U32),
+    SS_FIELD(SsSeenSocket, recalled_tid, I32),
     SS_WORDS(SsSeenSocket, peek, peek_words),
     { 0 },
 };

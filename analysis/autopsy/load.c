@@ -277,7 +277,7 @@ static void load_peeked(SsLoad *load, JsonObject *from, SsSeenSocket *socket)
     JsonNode *node = member(load, from, "peeked", JSON_NODE_VALUE);
     const char *text = node ? string(load, node, "peeked") : "";
     gsize len = strlen(text);
-    if (len % 2 || len > 2 * SS_PEEK_BYTES || strspn(text, "0123456789abcdef") != len) {
+    if (len % 2 || len > 4 * SS_PEEK_BYTES || strspn(text, "0123456789abcdef") != len) {
         refuse(load, "\"peeked\" is not a row of bytes");
         return;
     }
@@ -285,6 +285,9 @@ static void load_peeked(SsLoad *load, JsonObject *from, SsSeenSocket *socket)
         guint8 byte =
             (guint8)(g_ascii_xdigit_value(text[i]) * 16 + g_ascii_xdigit_value(text[i + 1]));
         g_byte_array_append(socket->peeked, &byte, 1);
+    }
+    if (socket->recalled > socket->peeked->len) {
+        refuse(load, "\"recalled\" is more than was peeked");
     }
     ss_seen_socket_count(socket);
 }

@@ -116,6 +116,7 @@ typedef enum SsCallWait {
     SS_WAIT_EPOLL2, /* the time-out is a timespec */
     SS_WAIT_FUTEX,
     SS_WAIT_SLEEP, /* ends by itself */
+    SS_WAIT_SIGNAL,
 } SsCallWait;
 SsCallWait ss_call_wait(gint32 nr);
 /* What the thread's call waits for: fd, polls, time-out, owner of a mutex. */
@@ -179,6 +180,10 @@ SsSeenProcess *ss_finder_process(SsFinder *finder, gint32 pid);
 /* channels.c */
 /* Finds the channels of a front-end, into the look. */
 void ss_channels_find(SsFinder *finder, SsSeenProcess *front);
+
+/* recall.c */
+/* What a part with descriptors hides in the sockets, from the stacks of those who sent it. */
+void ss_recall(SsLook *look);
 
 /* details.c */
 /* Sockets of all channels of the look, peeked; who is at their other end, if it was not known. */

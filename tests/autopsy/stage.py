@@ -61,18 +61,25 @@ class Stage:
         shutil.rmtree(self.out, ignore_errors=True)
         return False
 
-    def hang_at_start(self):
-        """Until QEMU hangs in the deferred commit of a MAP."""
+    def _start(self, is_awaited):
+        """The device is started; a back-end of a released QEMU's waits to be told to go on."""
         self.run.start()
         self.run.start_driver()
-        self.run.driver.tell("start")
+        if is_awaited or self.is_released:
+            self.run.driver.do("start", choreography.SCENARIO_TIMEOUT_S)
+        else:
+            self.run.driver.tell("start")
+        if self.is_released:
+            self.run.backend.give_signal("go")
+
+    def hang_at_start(self):
+        """Until QEMU hangs in the deferred commit of a MAP."""
+        self._start(False)
         self.run.await_hang()
 
     def hang_at_reset(self):
         """Until QEMU hangs at a reset, while a request of the back-end is under way."""
-        self.run.start()
-        self.run.start_driver()
-        self.run.driver.do("start")
+        self._start(True)
         self.run.backend.await_signal("ready", choreography.SCENARIO_TIMEOUT_S)
         self.run.driver.tell("reset")
         self.run.await_hang()
