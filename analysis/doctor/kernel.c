@@ -12,8 +12,9 @@
 #define NOW SS_BIT(SS_ABILITY_NOW)
 #define PTRACE_SCOPE "/proc/sys/kernel/yama/ptrace_scope"
 #define MEND_SUDO "sudo shmemscope now"
-/* The inode of the first pid namespace, which is fixed. */
+/* The inodes of the first namespaces, which are fixed. */
 #define FIRST_PID_NAMESPACE "pid:[4026531836]"
+#define FIRST_USER_NAMESPACE "user:[4026531837]"
 
 static void tell_descriptors(SsDoctor *doctor, int reason)
 {
@@ -57,6 +58,7 @@ static void tell_rights(SsDoctor *doctor, bool available)
     int scope = line ? (int)g_ascii_strtoll(line, NULL, 10) : 0;
     g_autofree char *yama =
         line ? g_strdup_printf("kernel.yama.ptrace_scope is %d", scope) : g_strdup("no Yama");
+    g_autofree char *users = g_file_read_link("/proc/self/ns/user", NULL);
     bool capable = ss_doctor_capable(CAP_SYS_PTRACE);
     int peer = available ? ss_trial_peer() : 0;
 
@@ -81,6 +83,12 @@ static void tell_rights(SsDoctor *doctor, bool available)
                         g_strdup(MEND_SUDO),
                         "this user has no CAP_SYS_PTRACE: only programs of this user may be "
                         "looked into (%s)",
+                        yama);
+    } else if (users && !g_str_equal(users, FIRST_USER_NAMESPACE)) {
+        ss_doctor_limit(doctor, AREA, "rights", NOW, "only programs of this container",
+                        g_strdup("run it on the host, as root"),
+                        "CAP_SYS_PTRACE holds for this user namespace alone: programs outside of "
+                        "it may not be looked into (%s)",
                         yama);
     } else {
         ss_doctor_good(doctor, AREA, "rights",

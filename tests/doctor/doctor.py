@@ -56,10 +56,13 @@ def as_nobody():
     return ['unshare', '--user', f'--map-user={NOBODY}', f'--map-group={NOBODY}']
 
 
-def mounts(script, *more):
-    """Words that begin a command before which `script` has changed what is mounted."""
+def mounts(script, *more, shared=False):
+    """Words that begin a command before which `script` has changed what is mounted; nothing of
+    the session daemon that other tests use is there, unless it is `shared`."""
     rights = [] if ROOT else ['--map-root-user']
-    return ['unshare', '--mount', *rights, *more, '/bin/sh', '-euc', f'{script}\nexec "$@"', 'sh']
+    begin = '' if shared else 'mount -t tmpfs tmpfs /run\n'
+    return ['unshare', '--mount', *rights, *more, '/bin/sh', '-euc',
+            f'{begin}{script}\nexec "$@"', 'sh']
 
 
 class Said:
@@ -143,6 +146,24 @@ class DoctorTest(unittest.TestCase):
         if state != 'good':
             self.assertRegex(item['mend'], mend)
         return item
+
+    def assert_can(self, said, *abilities):
+        """Without root within limits, and with it in full."""
+        for name in abilities:
+            self.assertIn(said.can[name], ('yes',) if ROOT else ('yes', 'limited'), name)
+
+    def etc(self, files):
+        """A script that puts an /etc with these files in place of the host's."""
+        own = self.path('etc')
+        os.mkdir(own)
+        for name in ('passwd', 'group', 'nsswitch.conf', 'ld.so.cache'):
+            if os.path.exists(f'/etc/{name}'):
+                shutil.copyfile(f'/etc/{name}', f'{own}/{name}')
+        for name, text in files.items():
+            os.makedirs(os.path.dirname(f'{own}/{name}'), exist_ok=True)
+            with open(f'{own}/{name}', 'w', encoding='utf-8') as out:
+                out.write(text)
+        return f'mount --bind {own} /etc\n'
 
     def build(self, name, source, *flags):
         """A program made of C text."""

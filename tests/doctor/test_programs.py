@@ -52,8 +52,8 @@ class QemuTest(DoctorTest):
         self.assert_item(said, 'qemu', 'tracepoints', 'good',
                          rf'all {len(events())} tracepoints.*backends ust')
         self.assert_item(said, 'qemu', 'preload', 'good')
-        self.assertEqual((said.can['tracepoints'], said.can['wire'], said.status),
-                         ('yes', 'yes', 0))
+        self.assert_can(said, 'tracepoints', 'wire')
+        self.assertEqual(said.status, 0)
 
     def test_stripped(self):
         path = self.qemu(FEATURE % 22, words('strings', 'lttng_ust_tracepoints_strings',
@@ -107,7 +107,7 @@ class QemuTest(DoctorTest):
         self.assert_item(said, 'qemu', 'feature', 'limit')
         self.assert_item(said, 'qemu', 'tracepoints', 'limit')
         self.assert_item(said, 'qemu', 'preload', 'limit', 'statically')
-        self.assertEqual([said.can[name] for name in ('tracepoints', 'wire')], ['yes', 'yes'])
+        self.assert_can(said, 'tracepoints', 'wire')
 
     def test_none_in_path(self):
         said = self.ask(environment={'PATH': '/nowhere'})
@@ -178,7 +178,8 @@ class BackendTest(DoctorTest):
     def test_ordinary(self):
         said = self.ask('--backend', 'cat', '--ask', 'wire')
         self.assert_item(said, 'back-end', 'preload', 'good')
-        self.assertEqual((said.can['wire'], said.status), ('yes', 0))
+        self.assert_can(said, 'wire')
+        self.assertEqual(said.status, 0)
 
     def test_static(self):
         self.refused(self.build('static', MAIN, '-static'), 'linked statically', 'dynamically')

@@ -36,8 +36,16 @@ class RightsTest(DoctorTest):
 
     def test_with_capabilities(self):
         said = self.ask('--ask', 'now', before=mounts(yama(1)))
-        self.assert_item(said, 'now', 'rights', 'good', 'CAP_SYS_PTRACE.*scope is 1')
+        self.assert_item(said, 'now', 'rights', 'good' if ROOT else 'limit',
+                         'CAP_SYS_PTRACE.*scope is 1')
         self.assertNotEqual(said.can['now'], 'no')
+
+    def test_with_capabilities_of_a_container(self):
+        """They hold for its own processes."""
+        said = self.ask('--ask', 'now', before=['unshare', '--map-root-user'])
+        self.assert_item(said, 'now', 'rights', 'limit', 'this user namespace alone', 'host')
+        self.assertEqual(said.document['can']['now']['limited_to'],
+                         'only programs of this container')
 
     def test_yama(self):
         said = self.ask('--ask', 'now', before=mounts(yama(1)) + as_nobody(), preexec_fn=YAMA)
