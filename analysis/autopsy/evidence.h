@@ -84,6 +84,7 @@ typedef struct SsSeenMap {
     guint64 begin, end; /* address */
     guint64 offset;     /* in the file, bytes */
     bool readable, writable;
+    bool guarded; /* memory that nobody may touch is right behind it: QEMU's way with RAM blocks */
     guint64 dev, inode;
     char *path;
 } SsSeenMap;

@@ -51,6 +51,7 @@ const SsField ss_fields_map[] = {
     SS_FIELD(SsSeenMap, offset, HEX),
     SS_FIELD(SsSeenMap, readable, BOOL),
     SS_FIELD(SsSeenMap, writable, BOOL),
+    SS_FIELD(SsSeenMap, guarded, BOOL),
     SS_FIELD(SsSeenMap, dev, U64),
     SS_FIELD(SsSeenMap, inode, U64),
     SS_FIELD(SsSeenMap, path, STRING),

@@ -38,6 +38,17 @@ static bool parse_line(const char *line, gsize len, SsSeenMap *map)
     return true;
 }
 
+/* Memory that nobody may touch: "7f..-7f.. ---p 00000000 00:00 0", right behind the map. */
+static bool is_guard(const char *line, const SsSeenMap *map)
+{
+    char *at;
+    if (g_ascii_strtoull(line, &at, 16) != map->end || *at != '-') {
+        return false;
+    }
+    (void)g_ascii_strtoull(at + 1, &at, 16);
+    return g_str_has_prefix(at, " ---p ");
+}
+
 void ss_maps_read(int dir, SsSeenProcess *process)
 {
     g_autofree char *text = ss_proc_text(dir, "maps", SS_MAX_TEXT, NULL);
@@ -47,11 +58,17 @@ void ss_maps_read(int dir, SsSeenProcess *process)
         }
         return;
     }
+    SsSeenMap *before = NULL;
     for (const char *line = text; *line && process->maps->len < SS_MAX_MAPS;) {
         gsize len = strcspn(line, "\n");
         SsSeenMap map = { 0 };
+        if (before) {
+            before->guarded = is_guard(line, before);
+            before = NULL;
+        }
         if (parse_line(line, len, &map)) {
-            g_ptr_array_add(process->maps, g_memdup2(&map, sizeof map));
+            before = g_memdup2(&map, sizeof map);
+            g_ptr_array_add(process->maps, before);
         }
         line += len + (line[len] == '\n');
     }
