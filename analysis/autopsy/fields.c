@@ -46,16 +46,11 @@ const SsField ss_fields_fd[] = {
 };
 
 const SsField ss_fields_map[] = {
-    SS_FIELD(SsSeenMap, begin, HEX),
-    SS_FIELD(SsSeenMap, end, HEX),
-    SS_FIELD(SsSeenMap, offset, HEX),
-    SS_FIELD(SsSeenMap, readable, BOOL),
-    SS_FIELD(SsSeenMap, writable, BOOL),
-    SS_FIELD(SsSeenMap, guarded, BOOL),
-    SS_FIELD(SsSeenMap, dev, U64),
-    SS_FIELD(SsSeenMap, inode, U64),
-    SS_FIELD(SsSeenMap, path, STRING),
-    { 0 },
+    SS_FIELD(SsSeenMap, begin, HEX),     SS_FIELD(SsSeenMap, end, HEX),
+    SS_FIELD(SsSeenMap, offset, HEX),    SS_FIELD(SsSeenMap, readable, BOOL),
+    SS_FIELD(SsSeenMap, writable, BOOL), SS_FIELD(SsSeenMap, guarded, BOOL),
+    SS_FIELD(SsSeenMap, dev, U64),       SS_FIELD(SsSeenMap, inode, U64),
+    SS_FIELD(SsSeenMap, path, STRING),   { 0 },
 };
 
 const SsField ss_fields_process[] = {

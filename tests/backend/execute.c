@@ -245,6 +245,15 @@ static gboolean execute_shmem(SsExecutor *executor, const SsStatement *statement
     return ss_exchanges_perform(executor->run->exchanges, g_steal_pointer(&exchange), error);
 }
 
+/* The signal with which a repeat ends has come. */
+static gboolean is_ended(const SsExecutor *executor, const SsStatement *statement)
+{
+    gboolean input_ended;
+
+    return statement->name != NULL &&
+           ss_control_take(executor->run->control, statement->name, &input_ended);
+}
+
 /* Notes in `times`, unless it is NULL, how long each iteration took, in nanoseconds. */
 static gboolean iterate(SsExecutor *executor, const SsStatement *statement, uint64_t count,
                         GArray *times, GError **error)
@@ -252,7 +261,7 @@ static gboolean iterate(SsExecutor *executor, const SsStatement *statement, uint
     uint64_t begin = times != NULL ? ss_now_ns() : 0;
 
     executor->depth++;
-    for (uint64_t i = 0; i < count && !executor->exited; i++) {
+    for (uint64_t i = 0; i < count && !executor->exited && !is_ended(executor, statement); i++) {
         executor->loops[executor->depth - 1] = i;
         if (!ss_execute(executor, statement->body, error)) {
             return FALSE;

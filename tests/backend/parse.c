@@ -191,12 +191,24 @@ static gboolean open_thread(SsParser *parser, GArray *blocks, GError **error)
 static gboolean open_repeat(SsParser *parser, GArray *blocks, GPtrArray *body, GError **error)
 {
     gboolean timed = strcmp(parser->words[0], "timed") == 0;
+    const char *loop = "i";
+    const char *until = NULL;
+    unsigned word = 2;
     SsStatement *statement;
     Block block = { 0 };
     SsExpr *count;
 
-    if (parser->count != 2 && (parser->count != 4 || strcmp(parser->words[2], "as") != 0)) {
-        return ss_parser_fail(parser, error, "expected \"%s COUNT [as NAME]\"", parser->words[0]);
+    if (parser->count >= word + 2 && strcmp(parser->words[word], "as") == 0) {
+        loop = parser->words[word + 1];
+        word += 2;
+    }
+    if (parser->count >= word + 2 && strcmp(parser->words[word], "until") == 0) {
+        until = parser->words[word + 1];
+        word += 2;
+    }
+    if (parser->count != word) {
+        return ss_parser_fail(parser, error, "expected \"%s COUNT [as NAME] [until SIGNAL]\"",
+                              parser->words[0]);
     }
     if (parser->loops->len == SS_SCENARIO_MAX_LOOPS) {
         return ss_parser_fail(parser, error, "more than %d loops deep", SS_SCENARIO_MAX_LOOPS);
@@ -215,9 +227,10 @@ static gboolean open_repeat(SsParser *parser, GArray *blocks, GPtrArray *body, G
     statement = ss_statement_new(SS_STATEMENT_REPEAT, parser->line);
     statement->timed = timed;
     statement->first = count;
+    statement->name = g_strdup(until);
     statement->body = g_ptr_array_new_with_free_func((GDestroyNotify)ss_statement_free);
     g_ptr_array_add(body, statement);
-    g_ptr_array_add(parser->loops, g_strdup(parser->count == 4 ? parser->words[3] : "i"));
+    g_ptr_array_add(parser->loops, g_strdup(loop));
     block.repeat = statement;
     block.body = statement->body;
     block.line = parser->line;

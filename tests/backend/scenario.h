@@ -77,7 +77,7 @@ typedef struct {
     SsStatementKind kind;
     unsigned line;
     gboolean timed;          /* a repeat that is not logged but timed */
-    char *name;              /* owned: signal or thread */
+    char *name;              /* owned: signal or thread; of a repeat the signal that ends it */
     uint32_t request;        /* front-end request */
     int file;                /* index in the scenario's files */
     SsExpr *first;           /* owned: iterations, milliseconds, offset */

@@ -107,7 +107,7 @@ static void test_blocks(void)
     g_autoptr(SsScenario) scenario = parse("file a 1M\n"
                                            "await thread mapper\n"
                                            "repeat 4 as round\n"
-                                           "  timed 8\n"
+                                           "  timed 8 until stop\n"
                                            "    map 0 $i*$round 1 file=a\n"
                                            "  end\n"
                                            "  serve idle $round\n"
@@ -129,6 +129,8 @@ static void test_blocks(void)
     g_assert_false(outer->timed);
     inner = statement_at(outer->body, 0, SS_STATEMENT_REPEAT);
     g_assert_true(inner->timed);
+    g_assert_cmpstr(outer->name, ==, NULL);
+    g_assert_cmpstr(inner->name, ==, "stop");
     inner = statement_at(inner->body, 0, SS_STATEMENT_MAP);
     g_assert_true(ss_expr_eval(inner->shmem->numbers[SS_SHMEM_SHM_OFFSET], values, &value));
     g_assert_cmpuint(value, ==, 15);
@@ -233,8 +235,10 @@ static void test_refused(void)
         { "write a 0 1", 1, "no file \"a\" above" },
         { "end", 1, "\"end\" without a block" },
         { "signal a\nrepeat 3\nkill", 2, "the block that begins here has no \"end\"" },
-        { "repeat 3 to i", 1, "expected \"repeat COUNT [as NAME]\"" },
-        { "timed 3 to i", 1, "expected \"timed COUNT [as NAME]\"" },
+        { "repeat 3 to i", 1, "expected \"repeat COUNT [as NAME] [until SIGNAL]\"" },
+        { "timed 3 to i", 1, "expected \"timed COUNT [as NAME] [until SIGNAL]\"" },
+        { "timed 3 until", 1, "expected \"timed COUNT [as NAME] [until SIGNAL]\"" },
+        { "repeat 3 until a as i", 1, "expected \"repeat COUNT [as NAME] [until SIGNAL]\"" },
         { "timed 3\nrepeat 2\ntimed 1", 3, "\"timed\" inside another" },
         { "repeat 2\nend\nserve idle $i", 3, "no loop variable \"$i\" here" },
         { "thread a\nend\nthread a\nend", 3, "thread \"a\" was given before" },

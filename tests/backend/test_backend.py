@@ -155,6 +155,21 @@ class BackendTest(unittest.TestCase):
         self.assertEqual(self.entries(op="map"), [])
         self.assertEqual((self.last()["maps_ok"], unmap["seq"]), (3, 4))
 
+    def test_repeat_until(self):
+        front_end = self.begun("region 0 1M\nfile a 64K\nawait start\n"
+                               "repeat 100 as n until stop\n"
+                               "  map 0 $n*0x1000 0x1000 file=a\n"
+                               "  signal mapped\n  await signal next\nend\nunmap 0 0 0x1000\n")
+        for number in range(3):
+            front_end.serve()
+            self.assertEqual(self.backend.stdout.readline(), "mapped\n")
+            self.backend.stdin.write("stop\nnext\n" if number == 2 else "next\n")
+            self.backend.stdin.flush()
+        self.assertEqual(front_end.serve().request, SHMEM_UNMAP)
+        front_end.close()
+        self.ended(0)
+        self.assertEqual(self.last()["maps_ok"], 3)
+
     def test_no_reply(self):
         front_end = self.begun("feature reply-ack off\nregion 0 1M\nfile a 64K\nawait start\n"
                                "map 0 0 0x1000 file=a\nmap 0 0 0x1000 file=a tag=overlap\n")
