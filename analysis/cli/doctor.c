@@ -45,7 +45,7 @@ static gboolean parse_ability(Options *options, const char *word, GError **error
         }
     }
     g_set_error(error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                "--ask takes tracepoints, wire, now or report, not \"%s\"", word);
+                "--ask takes tracepoints, wire, backend, now or report, not \"%s\"", word);
     return FALSE;
 }
 
@@ -59,8 +59,8 @@ static gboolean parse(Options *options, int argc, char **argv, GError **error)
         { "directory", 0, 0, G_OPTION_ARG_FILENAME, &options->directory,
           "Where recordings will go (default: here)", "DIR" },
         { "ask", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->ask,
-          "tracepoints, wire, now or report: what the exit status is about (may be repeated; "
-          "default: all)",
+          "tracepoints, wire, backend, now or report: what the exit status is about (may be "
+          "repeated; default: all)",
           "WHAT" },
         { "format", 0, 0, G_OPTION_ARG_STRING, &options->format, "text (default) or json",
           "FORMAT" },

@@ -56,7 +56,7 @@ static void look_at_apparmor(SsDoctor *doctor, bool *ret_any)
                        "AppArmor confines libvirt's QEMUs, with rules for the wire library");
         return;
     }
-    ss_doctor_limit(doctor, AREA, "apparmor", SS_BOTH_RECORDINGS, "not libvirt's QEMUs",
+    ss_doctor_limit(doctor, AREA, "apparmor", SS_ALL_RECORDINGS, "not libvirt's QEMUs",
                     mend_apparmor(rules, library),
                     "AppArmor confines the QEMUs that libvirt starts: they may not reach the "
                     "session daemon, nor load a library from outside of /usr/lib");
@@ -71,7 +71,7 @@ static void look_at_selinux(SsDoctor *doctor, bool *ret_any)
     }
     *ret_any = true;
     if (enforcing[0] == '1') {
-        ss_doctor_limit(doctor, AREA, "selinux", SS_BOTH_RECORDINGS, "not libvirt's QEMUs",
+        ss_doctor_limit(doctor, AREA, "selinux", SS_ALL_RECORDINGS, "not libvirt's QEMUs",
                         g_strdup("sudo semanage permissive -a svirt_t (-d takes it back)"),
                         "SELinux enforces: the QEMUs that libvirt starts (svirt_t) may not reach "
                         "the session daemon");

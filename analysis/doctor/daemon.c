@@ -97,7 +97,7 @@ static void tell_group(SsDoctor *doctor, gboolean roots)
     char *mend;
 
     if (getuid() == 0) {
-        ss_doctor_good(doctor, AREA, "group", "root records the programs of all users");
+        ss_doctor_good(doctor, AREA, "group", "root records the programs of all users it sees");
         return;
     }
     if (roots) {
@@ -121,8 +121,7 @@ static void tell_group(SsDoctor *doctor, gboolean roots)
         text = "this user is not in the group " GROUP ", which may use root's session daemon";
         mend = g_strdup_printf("sudo usermod -aG " GROUP " %s, and log in anew", user_name());
     }
-    doctor->own_qemu_only = true;
-    ss_doctor_limit(doctor, AREA, "group", SS_BOTH_RECORDINGS, "only programs of this user", mend,
+    ss_doctor_limit(doctor, AREA, "group", SS_ALL_RECORDINGS, "only programs of this user", mend,
                     "%s: programs of other users (libvirt's QEMUs) are not recorded", text);
 }
 
@@ -145,22 +144,22 @@ static void tell_none(SsDoctor *doctor, const char *directory)
     g_autofree char *program = g_find_program_in_path("lttng-sessiond");
 
     if (!program) {
-        ss_doctor_fails(doctor, AREA, "session-daemon", SS_BOTH_RECORDINGS,
+        ss_doctor_fails(doctor, AREA, "session-daemon", SS_ALL_RECORDINGS,
                         g_strdup("sudo apt install lttng-tools"),
                         "no session daemon answers, and lttng-sessiond is not in PATH");
     } else if (!can_make(directory)) {
-        ss_doctor_fails(doctor, AREA, "session-daemon", SS_BOTH_RECORDINGS,
-                        g_strdup(getuid() == 0
-                                     ? "mount /run so that it can be written to"
-                                     : "export LTTNG_HOME=$(mktemp -d), here and where QEMU runs"),
-                        "no session daemon answers, and \"%s\" cannot be written to by one that "
-                        "record would start",
-                        directory ? directory : "(no home directory)");
+        ss_doctor_fails(
+            doctor, AREA, "session-daemon", SS_ALL_RECORDINGS,
+            g_strdup(getuid() == 0
+                         ? "make /run writable (in a container: mount -t tmpfs tmpfs /run)"
+                         : "export LTTNG_HOME=$(mktemp -d), here and where QEMU runs"),
+            "no session daemon answers, and \"%s\" cannot be written to by one that "
+            "record would start",
+            directory ? directory : "(no home directory)");
     } else {
         ss_doctor_limit(doctor, AREA, "session-daemon", 0, NULL,
                         g_strdup("lttng-sessiond --daemonize --no-kernel"),
-                        "none answers; record starts one, and programs that run already tell it "
-                        "of themselves");
+                        "none answers; record starts one, which QEMUs that run already find");
     }
 }
 
@@ -171,7 +170,7 @@ static void tell_namespace(SsDoctor *doctor, pid_t pid)
     g_autofree char *ours = g_file_read_link("/proc/self/ns/mnt", NULL);
 
     if (theirs && ours && !g_str_equal(theirs, ours)) {
-        ss_doctor_limit(doctor, AREA, "namespace", SS_BOTH_RECORDINGS,
+        ss_doctor_limit(doctor, AREA, "namespace", SS_ALL_RECORDINGS,
                         "if both see the same directory",
                         g_strdup("run record where the session daemon runs, or one of both here"),
                         "the session daemon sees other mounts than this process: it writes the "

@@ -8,9 +8,8 @@
 #define TEXT_MOST 2000
 
 static const char *const names[SS_N_ABILITIES] = {
-    [SS_ABILITY_TRACEPOINTS] = "tracepoints",
-    [SS_ABILITY_WIRE] = "wire",
-    [SS_ABILITY_NOW] = "now",
+    [SS_ABILITY_TRACEPOINTS] = "tracepoints", [SS_ABILITY_WIRE] = "wire",
+    [SS_ABILITY_BACKEND] = "backend",         [SS_ABILITY_NOW] = "now",
     [SS_ABILITY_REPORT] = "report",
 };
 

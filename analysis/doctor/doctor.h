@@ -12,14 +12,16 @@
 /* What somebody may want to do here; bits of SsDoctorItem.takes. */
 typedef enum SsAbility {
     SS_ABILITY_TRACEPOINTS, /* record a QEMU from inside */
-    SS_ABILITY_WIRE,        /* record programs through the wire library */
+    SS_ABILITY_WIRE,        /* record it through the wire library */
+    SS_ABILITY_BACKEND,     /* record a back-end so */
     SS_ABILITY_NOW,         /* look at a VM that hangs */
     SS_ABILITY_REPORT,      /* read recordings */
     SS_N_ABILITIES,
 } SsAbility;
 
 #define SS_BIT(ability) (1U << (ability))
-#define SS_BOTH_RECORDINGS (SS_BIT(SS_ABILITY_TRACEPOINTS) | SS_BIT(SS_ABILITY_WIRE))
+#define SS_OF_QEMU (SS_BIT(SS_ABILITY_TRACEPOINTS) | SS_BIT(SS_ABILITY_WIRE))
+#define SS_ALL_RECORDINGS (SS_OF_QEMU | SS_BIT(SS_ABILITY_BACKEND))
 
 typedef enum SsItemState {
     SS_ITEM_GOOD,
@@ -44,7 +46,6 @@ typedef struct SsDoctor {
     const char *directory; /* where recordings go; weak */
     guint asked;           /* bits of the abilities that the exit status is about */
     GPtrArray *items;      /* SsDoctorItem, in the order of the data's way; owned */
-    bool own_qemu_only;    /* no reachable daemon records what other users run */
 } SsDoctor;
 
 typedef enum SsVerdict {
@@ -61,7 +62,7 @@ void ss_doctor_clear(SsDoctor *doctor);
 SsVerdict ss_doctor_verdict(const SsDoctor *doctor, SsAbility ability, const char **ret_why);
 /* All that was asked for can be done, if with limits. */
 bool ss_doctor_well(const SsDoctor *doctor);
-/* "tracepoints", "wire", "now", "report"; NULL beyond the last. */
+/* "tracepoints", "wire", ...; NULL beyond the last. */
 const char *ss_ability_name(SsAbility ability);
 
 /* The caller frees them. */

@@ -94,6 +94,12 @@ static void tell_rights(SsDoctor *doctor, bool available)
         ss_doctor_good(doctor, AREA, "rights",
                        "CAP_SYS_PTRACE: programs of all users may be looked into (%s)", yama);
     }
+    if (capable && ss_trial_namespace()) {
+        ss_doctor_limit(doctor, AREA, "namespaces", 0, NULL,
+                        g_strdup("run it with CAP_SYS_ADMIN (as root outside of containers)"),
+                        "network namespaces cannot be entered: of a QEMU in one of its own the "
+                        "channels are not told");
+    }
     if (!peer && ss_trial_memory()) {
         ss_doctor_limit(doctor, AREA, "memory", 0, NULL,
                         g_strdup("run it outside of the container, or with a seccomp profile that "
@@ -153,8 +159,8 @@ static void tell_proc(SsDoctor *doctor)
         ss_doctor_good(doctor, AREA, "proc", "/proc shows all processes of this pid namespace");
     }
     if (!g_str_equal(namespace, FIRST_PID_NAMESPACE)) {
-        ss_doctor_limit(doctor, AREA, "container", NOW, "only programs of this container",
-                        g_strdup("run it on the host"),
+        ss_doctor_limit(doctor, AREA, "container", NOW | SS_ALL_RECORDINGS,
+                        "only programs of this container", g_strdup("run it on the host"),
                         "this is a pid namespace of its own, as containers have: programs outside "
                         "of it are not seen");
     }

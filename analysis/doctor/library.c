@@ -74,24 +74,22 @@ static bool is_safe(const SsProgram *program)
             !(status.st_mode & (S_IWGRP | S_IWOTH)));
 }
 
-void ss_doctor_preload(SsDoctor *doctor, const char *area, const char *id, const char *path,
-                       bool narrows)
+void ss_doctor_preload(SsDoctor *doctor, const char *area, const char *path, guint takes)
 {
+    static const char id[] = "preload";
     g_autoptr(GError) error = NULL;
     g_auto(SsProgram) program = { 0 };
 
     if (ss_program_find(&program, path) && !is_safe(&program)) {
-        ss_doctor_fails(doctor, area, id, narrows ? 0 : SS_BIT(SS_ABILITY_WIRE),
-                        g_strdup("record a program whose loader only root can change"),
-                        "its loader \"%s\" can be changed by others, and was not asked",
-                        program.interpreter);
+        ss_doctor_fails(
+            doctor, area, id, takes, g_strdup("record a program whose loader only root can change"),
+            "its loader \"%s\" can be changed by others, and was not asked", program.interpreter);
         return;
     }
     if (ss_preload_check(path, NULL, &error)) {
-        ss_doctor_good(doctor, area, id, "the wire library can be loaded into it%s",
-                       program.script ? " (that is, into what its script runs, if it passes "
-                                        "LD_PRELOAD on)"
-                                      : "");
+        ss_doctor_good(doctor, area, id, "the wire library can be loaded into %s",
+                       program.script ? "what its script runs, if that passes LD_PRELOAD on"
+                                      : "it");
         return;
     }
     /* Told once, by the area of the library. */
@@ -99,11 +97,11 @@ void ss_doctor_preload(SsDoctor *doctor, const char *area, const char *id, const
         error->code == SS_PRELOAD_LIBRARY_KIND) {
         return;
     }
-    if (narrows) {
-        ss_doctor_limit(doctor, area, id, 0, NULL, mend_of(error, path),
+    if (takes) {
+        ss_doctor_fails(doctor, area, id, takes, mend_of(error, path),
                         "the wire library cannot be loaded into it: %s", reason_of(error));
     } else {
-        ss_doctor_fails(doctor, area, id, SS_BIT(SS_ABILITY_WIRE), mend_of(error, path),
+        ss_doctor_limit(doctor, area, id, 0, NULL, mend_of(error, path),
                         "the wire library cannot be loaded into it: %s", reason_of(error));
     }
 }
@@ -116,8 +114,9 @@ static void look_for_wire(SsDoctor *doctor)
     if (ss_preload_check(ANY_PROGRAM, &library, &error)) {
         ss_doctor_good(doctor, AREA, "wire", "the wire library loads: \"%s\"", library);
     } else {
-        ss_doctor_fails(doctor, AREA, "wire", SS_BIT(SS_ABILITY_WIRE), mend_of(error, ANY_PROGRAM),
-                        "%s%s", library ? "the wire library does not load: " : "",
+        ss_doctor_fails(doctor, AREA, "wire", SS_BIT(SS_ABILITY_WIRE) | SS_BIT(SS_ABILITY_BACKEND),
+                        mend_of(error, ANY_PROGRAM), "%s%s",
+                        library ? "the wire library does not load: " : "",
                         library ? reason_of(error) : error->message);
     }
 }

@@ -26,10 +26,9 @@ void ss_doctor_kernel(SsDoctor *doctor);      /* kernel.c: what `now` needs of i
 void ss_doctor_running(SsDoctor *doctor);     /* running.c: QEMUs that run */
 void ss_doctor_reading(SsDoctor *doctor);     /* reading.c: what reads recordings */
 
-/* library.c: whether the wire library can be in a program. `narrows`: a failure is a limit only,
- * for nobody asked for this program. */
-void ss_doctor_preload(SsDoctor *doctor, const char *area, const char *id, const char *path,
-                       bool narrows);
+/* library.c: whether the wire library can be in a program. takes: what is lost when it cannot; 0:
+ * a limit only, for nobody asked for this program. */
+void ss_doctor_preload(SsDoctor *doctor, const char *area, const char *path, guint takes);
 
 /* run.c: the program's standard output, at most a MiB of it, and of its standard error with
  * `both`; NULL when it does not end within `seconds`, or does not start. `environment` NULL: ours.

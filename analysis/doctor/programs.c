@@ -85,7 +85,7 @@ static void tell_feature(SsDoctor *doctor, const SsBinary *binary, bool asked)
                            "into its guests";
 
         if (asked) {
-            ss_doctor_fails(doctor, QEMU, "feature", SS_BOTH_RECORDINGS, mend, "%s", text);
+            ss_doctor_fails(doctor, QEMU, "feature", SS_OF_QEMU, mend, "%s", text);
         } else {
             ss_doctor_limit(doctor, QEMU, "feature", 0, NULL, mend, "%s", text);
         }
@@ -156,7 +156,7 @@ static void tell_script(SsDoctor *doctor, const char *path, bool asked)
 
     if (!ss_script_ask(&script, path)) {
         if (asked) {
-            ss_doctor_fails(doctor, QEMU, "program", SS_BOTH_RECORDINGS, g_strdup(MEND_PROGRAM),
+            ss_doctor_fails(doctor, QEMU, "program", SS_OF_QEMU, g_strdup(MEND_PROGRAM),
                             "\"%s\" is a script that does not answer as a QEMU: %s", path,
                             script.reason);
         }
@@ -202,12 +202,11 @@ static void tell_qemu(SsDoctor *doctor, const char *path, bool asked)
     if (is_script(path)) {
         tell_script(doctor, path, asked);
     } else if (!ss_binary_read(&binary, path, &reason)) {
-        ss_doctor_fails(doctor, QEMU, "program", asked ? SS_BOTH_RECORDINGS : 0,
-                        g_strdup(MEND_READ), "\"%s\" cannot be read: %s", path, reason);
+        ss_doctor_fails(doctor, QEMU, "program", asked ? SS_OF_QEMU : 0, g_strdup(MEND_READ),
+                        "\"%s\" cannot be read: %s", path, reason);
         return;
     } else if (!binary.version) {
-        ss_doctor_fails(doctor, QEMU, "program", asked ? SS_BOTH_RECORDINGS : 0,
-                        g_strdup(MEND_PROGRAM),
+        ss_doctor_fails(doctor, QEMU, "program", asked ? SS_OF_QEMU : 0, g_strdup(MEND_PROGRAM),
                         "\"%s\" is a program, but no QEMU that emulates a system", path);
         return;
     } else {
@@ -215,7 +214,7 @@ static void tell_qemu(SsDoctor *doctor, const char *path, bool asked)
         tell_feature(doctor, &binary, asked);
         tell_tracepoints(doctor, &binary, asked);
     }
-    ss_doctor_preload(doctor, QEMU, "preload", path, !asked);
+    ss_doctor_preload(doctor, QEMU, path, asked ? SS_BIT(SS_ABILITY_WIRE) : 0);
 }
 
 static void tell_backend(SsDoctor *doctor, const char *path)
@@ -226,32 +225,32 @@ static void tell_backend(SsDoctor *doctor, const char *path)
 
     ss_doctor_good(doctor, BACKEND, "program", "\"%s\"", path);
     if (!is_script(path) && !ss_binary_read(&binary, path, &reason)) {
-        ss_doctor_fails(doctor, BACKEND, "program", SS_BIT(SS_ABILITY_WIRE), g_strdup(MEND_READ),
+        ss_doctor_fails(doctor, BACKEND, "program", SS_BIT(SS_ABILITY_BACKEND), g_strdup(MEND_READ),
                         "\"%s\" cannot be read: %s", path, reason);
         return;
     }
     if (binary.is_go) {
-        ss_doctor_fails(doctor, BACKEND, "calls", SS_BIT(SS_ABILITY_WIRE),
+        ss_doctor_fails(doctor, BACKEND, "calls", SS_BIT(SS_ABILITY_BACKEND),
                         g_strdup("record QEMU's side instead: shmemscope record --wire -- QEMU"),
                         "is built by Go, which calls the kernel itself: a preloaded library sees "
                         "nothing of it");
     }
     seccomp = ss_binary_needs(&binary, "libseccomp.so");
     if (seccomp) {
-        ss_doctor_limit(doctor, BACKEND, "sandbox", SS_BIT(SS_ABILITY_WIRE),
+        ss_doctor_limit(doctor, BACKEND, "sandbox", SS_BIT(SS_ABILITY_BACKEND),
                         "if its sandbox lets the library",
                         g_strdup("start it without its sandbox (virtiofsd: --seccomp none)"),
                         "can restrict its own calls (%s); its filter may end it where LTTng's "
                         "threads call",
                         seccomp);
     }
-    ss_doctor_preload(doctor, BACKEND, "preload", path, false);
+    ss_doctor_preload(doctor, BACKEND, path, SS_BIT(SS_ABILITY_BACKEND));
 }
 
 void ss_doctor_programs(SsDoctor *doctor)
 {
     g_autofree char *qemu =
-        doctor->qemu ? find_named(doctor, QEMU, doctor->qemu, SS_BOTH_RECORDINGS) : find_qemu();
+        doctor->qemu ? find_named(doctor, QEMU, doctor->qemu, SS_OF_QEMU) : find_qemu();
     g_autofree char *backend = NULL;
 
     if (qemu) {
@@ -262,7 +261,7 @@ void ss_doctor_programs(SsDoctor *doctor)
                         "no QEMU is in PATH, so none was looked at");
     }
     if (doctor->backend) {
-        backend = find_named(doctor, BACKEND, doctor->backend, SS_BIT(SS_ABILITY_WIRE));
+        backend = find_named(doctor, BACKEND, doctor->backend, SS_BIT(SS_ABILITY_BACKEND));
     }
     if (backend) {
         tell_backend(doctor, backend);

@@ -32,7 +32,7 @@ static void look_at_buffers(SsDoctor *doctor)
     SsBufferSizes buffers;
 
     if (statvfs(SHM, &shm) < 0) {
-        ss_doctor_fails(doctor, AREA, "buffers", SS_BOTH_RECORDINGS,
+        ss_doctor_fails(doctor, AREA, "buffers", SS_ALL_RECORDINGS,
                         g_strdup("sudo mkdir -p " SHM " && sudo mount -t tmpfs -o mode=1777 "
                                  "tmpfs " SHM),
                         SHM ", where LTTng has its buffers: %s", g_strerror(errno));
@@ -40,7 +40,7 @@ static void look_at_buffers(SsDoctor *doctor)
     }
     if (access(SHM, R_OK | W_OK | X_OK) < 0) {
         ss_doctor_fails(
-            doctor, AREA, "buffers", SS_BOTH_RECORDINGS,
+            doctor, AREA, "buffers", SS_ALL_RECORDINGS,
             g_strdup(errno == EROFS ? "sudo mount -o remount,rw " SHM : "sudo chmod 1777 " SHM),
             SHM ", where LTTng has its buffers, cannot be written to: %s", g_strerror(errno));
         return;
@@ -49,7 +49,7 @@ static void look_at_buffers(SsDoctor *doctor)
     free_text = ss_size_text(free_bytes(&shm));
     chosen_text = ss_size_text(buffers.chosen);
     if (free_bytes(&shm) < 2 * buffers.least) {
-        ss_doctor_fails(doctor, AREA, "buffers", SS_BOTH_RECORDINGS,
+        ss_doctor_fails(doctor, AREA, "buffers", SS_ALL_RECORDINGS,
                         g_strdup("sudo mount -o remount,size=1G " SHM),
                         SHM " has %s free; the buffers of a recording take %s there", free_text,
                         chosen_text);
@@ -90,7 +90,7 @@ static void look_at_disk(SsDoctor *doctor)
         const char *reason =
             g_file_test(path, G_FILE_TEST_IS_DIR) ? g_strerror(errno) : "it is no directory";
 
-        ss_doctor_fails(doctor, AREA, "disk", SS_BOTH_RECORDINGS,
+        ss_doctor_fails(doctor, AREA, "disk", SS_ALL_RECORDINGS,
                         g_strdup("shmemscope record --output DIR, with one that can be written to"),
                         "no recording can be made in \"%s\": %s", path, reason);
         return;
@@ -101,7 +101,7 @@ static void look_at_disk(SsDoctor *doctor)
         gboolean files = disk.f_files > 0 && disk.f_favail == 0;
 
         if (files || free_bytes(&disk) < DISK_LEAST) {
-            ss_doctor_fails(doctor, AREA, "disk", SS_BOTH_RECORDINGS,
+            ss_doctor_fails(doctor, AREA, "disk", SS_ALL_RECORDINGS,
                             g_strdup("shmemscope record --output DIR, with one that has room"),
                             "\"%s\" has %s free%s", path, free_text,
                             files ? ", and no room for another file" : "");
@@ -112,13 +112,12 @@ static void look_at_disk(SsDoctor *doctor)
         ss_doctor_limit(doctor, AREA, "disk", 0, NULL,
                         g_strdup("shmemscope record --output DIR, with one that has room"),
                         "\"%s\" has %s free: full after %" G_GUINT64_FORMAT
-                        " s if a QEMU does nothing but map",
+                        " s of the busiest QEMU",
                         path, free_text, free_bytes(&disk) / RATE_MOST);
     } else {
         ss_doctor_good(doctor, AREA, "disk",
-                       "\"%s\" has %s free: %" G_GUINT64_FORMAT
-                       " min of the most that a QEMU can tell",
-                       path, free_text, free_bytes(&disk) / RATE_MOST / 60);
+                       "\"%s\" has %s free: %" G_GUINT64_FORMAT " min of the busiest QEMU", path,
+                       free_text, free_bytes(&disk) / RATE_MOST / 60);
     }
 }
 

@@ -10,6 +10,7 @@
 static const char *const questions[SS_N_ABILITIES] = {
     [SS_ABILITY_TRACEPOINTS] = "record a patched QEMU, from inside",
     [SS_ABILITY_WIRE] = "record any QEMU, through the wire library",
+    [SS_ABILITY_BACKEND] = "record this back-end, through the wire library",
     [SS_ABILITY_NOW] = "look at a VM that hangs, without a recording",
     [SS_ABILITY_REPORT] = "read recordings",
 };
@@ -25,14 +26,8 @@ static const char *question(const SsDoctor *doctor, SsAbility ability)
     if (ability == SS_ABILITY_TRACEPOINTS && doctor->qemu) {
         return "record this QEMU, from inside";
     }
-    if (ability == SS_ABILITY_WIRE && doctor->qemu && doctor->backend) {
-        return "record this QEMU and this back-end, through the wire library";
-    }
     if (ability == SS_ABILITY_WIRE && doctor->qemu) {
         return "record this QEMU, through the wire library";
-    }
-    if (ability == SS_ABILITY_WIRE && doctor->backend) {
-        return "record this back-end, through the wire library";
     }
     return questions[ability];
 }
@@ -45,6 +40,10 @@ static void add_verdict(GString *out, const SsDoctor *doctor)
         const char *why;
         SsVerdict verdict = ss_doctor_verdict(doctor, ability, &why);
 
+        /* Of any back-end it is the same as of any QEMU. */
+        if (ability == SS_ABILITY_BACKEND && !doctor->backend) {
+            continue;
+        }
         line = g_strdup_printf("  %s: %s", question(doctor, ability),
                                verdict == SS_VERDICT_YES  ? "yes"
                                : verdict == SS_VERDICT_NO ? "NO"

@@ -20,5 +20,8 @@ int ss_trial_peer(void);
 /* Reads memory of such a process. */
 int ss_trial_memory(void);
 
+/* A child enters a network namespace, this process's own, as for QEMUs in other ones. */
+int ss_trial_namespace(void);
+
 /* Unix socket diagnostics find a socket of this process, and the other end of it. */
 int ss_trial_sockets(void);

@@ -23,7 +23,8 @@ SECCOMP_MODE_FILTER = 2
 RET_ERRNO, RET_ALLOW = 0x50000, 0x7fff0000
 LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06  # instructions of a filter
 PIDFD_GETFD = 438
-SOCKET, PROCESS_VM_READV = {'x86_64': (41, 310), 'aarch64': (198, 270)}[os.uname().machine]
+SOCKET, SETNS, PROCESS_VM_READV = {'x86_64': (41, 308, 310),
+                                    'aarch64': (198, 268, 270)}[os.uname().machine]
 
 
 def refuse(*rules):

@@ -164,9 +164,9 @@ class ScriptTest(DoctorTest):
 
 class BackendTest(DoctorTest):
     def refused(self, path, reason, mend='.', before=()):
-        said = self.ask('--backend', path, '--ask', 'wire', before=before)
+        said = self.ask('--backend', path, '--ask', 'backend', before=before)
         self.assert_item(said, 'back-end', 'preload', 'fails', reason, mend)
-        self.assertEqual((said.can['wire'], said.status), ('no', 1))
+        self.assertEqual((said.can['backend'], said.status), ('no', 1))
 
     def changed(self, name, change, source='/usr/bin/printenv'):
         path = self.path(name)
@@ -176,9 +176,9 @@ class BackendTest(DoctorTest):
         return path
 
     def test_ordinary(self):
-        said = self.ask('--backend', 'cat', '--ask', 'wire')
+        said = self.ask('--backend', 'cat', '--ask', 'backend')
         self.assert_item(said, 'back-end', 'preload', 'good')
-        self.assert_can(said, 'wire')
+        self.assert_can(said, 'backend')
         self.assertEqual(said.status, 0)
 
     def test_static(self):
@@ -246,7 +246,7 @@ class BackendTest(DoctorTest):
     def test_built_by_go(self):
         said = self.ask('--backend', self.build('go', words('info', '.go.buildinfo', ['x']) + MAIN))
         self.assert_item(said, 'back-end', 'calls', 'fails', 'Go')
-        self.assertEqual(said.can['wire'], 'no')
+        self.assertEqual(said.can['backend'], 'no')
 
     def test_sandbox(self):
         sandbox = self.build('libseccomp.so.2', 'int seccomp_load(void) { return 0; }\n', '-shared',
@@ -254,9 +254,9 @@ class BackendTest(DoctorTest):
         path = self.build('sandboxed', 'int seccomp_load(void);\n'
                           'int main(void) { return seccomp_load(); }\n', sandbox,
                           f'-Wl,-rpath,{self.top}')
-        said = self.ask('--backend', path, '--ask', 'wire')
+        said = self.ask('--backend', path, '--ask', 'backend')
         self.assert_item(said, 'back-end', 'sandbox', 'limit', r'libseccomp\.so\.2', 'seccomp')
-        self.assertEqual((said.can['wire'], said.status), ('limited', 0))
+        self.assertEqual((said.can['backend'], said.status), ('limited', 0))
 
 
 class NoProgramTest(DoctorTest):
@@ -268,7 +268,7 @@ class NoProgramTest(DoctorTest):
             found = [item for item in said.document['items']
                      if item['area'] == area and item['state'] == 'fails']
             self.assertTrue(any(re.search(reason, item['text']) for item in found), found)
-        self.assertEqual(said.can['wire'], 'no')
+        self.assertEqual((said.can['wire'], said.can['backend']), ('no', 'no'))
         return said
 
     def test_nothing(self):

@@ -11,7 +11,7 @@ import os
 import sys
 import unittest
 
-from doctor import (PIDFD_GETFD, PROCESS_VM_READV, ROOT, SOCKET, DoctorTest, as_nobody, mounts,
+from doctor import (PIDFD_GETFD, PROCESS_VM_READV, ROOT, SETNS, SOCKET, DoctorTest, as_nobody, mounts,
                     refuse)
 
 AF_NETLINK = 16
@@ -88,6 +88,13 @@ class RightsTest(DoctorTest):
         said = self.ask('--ask', 'now', preexec_fn=refuse((SOCKET, errno.ENOENT, 0, AF_NETLINK)))
         self.assert_item(said, 'now', 'sockets', 'fails', 'unix_diag', '^sudo modprobe unix_diag$')
 
+    def test_filter_that_refuses_namespaces(self):
+        said = self.ask('--ask', 'now', before=mounts('true'),
+                        preexec_fn=refuse((SETNS, errno.EPERM)))
+        self.assert_item(said, 'now', 'namespaces', 'limit', 'network namespaces cannot be entered',
+                         'CAP_SYS_ADMIN')
+        self.assertNotEqual(said.can['now'], 'no')
+
     def test_filter_that_refuses_memory(self):
         said = self.ask('--ask', 'now', preexec_fn=refuse((PROCESS_VM_READV, errno.EPERM)))
         self.assert_item(said, 'now', 'memory', 'limit', 'polls is not told', 'process_vm_readv')
@@ -105,8 +112,9 @@ class ProcTest(DoctorTest):
         said = self.ask('--ask', 'now', before=mounts('mount -t proc proc /proc', '--pid',
                                                       '--fork'))
         self.assert_item(said, 'now', 'container', 'limit', 'pid namespace of its own', 'host')
-        self.assertEqual(said.document['can']['now']['limited_to'],
-                         'only programs of this container')
+        for name in ('now', 'wire', 'tracepoints'):
+            self.assertEqual(said.document['can'][name]['limited_to'],
+                             'only programs of this container')
 
     def test_none(self):
         said = self.ask('--ask', 'now', before=mounts('mount -t tmpfs tmpfs /proc'))

@@ -57,14 +57,14 @@ class TextTest(DoctorTest):
 
     def test_asked(self):
         """The exit status is about what is asked, and no more."""
-        for ask, status in ((['report'], 0), (['tracepoints'], 1), (['report', 'wire'], 1)):
+        for ask, status in ((['report'], 0), (['tracepoints'], 1), (['report', 'wire'], 1), (['backend'], 0)):
             words = [word for one in ask for word in ('--ask', one)]
             with self.subTest(ask=ask):
                 said = self.ask('--qemu', 'cat', *words)
                 self.assertEqual(said.status, status)
                 self.assertEqual([name for name, one in said.document['can'].items()
                                   if one['asked']],
-                                 [name for name in ('tracepoints', 'wire', 'now', 'report')
+                                 [name for name in ('tracepoints', 'wire', 'backend', 'now', 'report')
                                   if name in ask])
 
     def test_usage(self):
