@@ -6,6 +6,8 @@
 #include "analysis/model/parts.h"
 
 #define MESSAGE_HEADER_BYTES 12
+/* So long is more than usual. */
+#define LASTS_MS 1000
 
 /* The front-end's own side tells of what it waits for, and that it lasts. */
 static bool told_by_frontend(const SsPeer *peer)
@@ -49,12 +51,26 @@ static bool went_on(SsPeer *peer, const SsPeerWait *own)
     return false;
 }
 
+/* Of one that was looked at it is known what lies in its socket, and in the front-end's: a thread
+ * at the back-end channel, where nothing of its own is, may wait for nothing in particular. */
+static SsAlone looked_alone(const SsPeer *peer, const SsPeerWait *own)
+{
+    SsAlone alone = { .own = own };
+    bool lasts = own->waited_ms >= LASTS_MS && peer->device && peer->device->inbox.bytes;
+    bool owes = peer->inbox.request && peer->answers >= SS_ANSWERS_DOUBTFUL;
+    alone.kind = !lasts ? SS_ALONE_NOTHING : owes ? SS_ALONE_CYCLE : SS_ALONE_NO_REASON;
+    return alone;
+}
+
 SsAlone ss_alone_judge(const SsModel *model, SsPeer *peer)
 {
     SsAlone alone = { .own = ss_peer_wait(peer) };
     const SsPeerWait *own = alone.own;
     if (!own || !own->spoke_ns || peer->blind || told_by_frontend(peer)) {
         return (SsAlone){ .kind = SS_ALONE_NOTHING };
+    }
+    if (peer->looked) {
+        return looked_alone(peer, own);
     }
     /* That it did not answer, and that no other thread serves the main channel, is known only
      * where no event is missing. */

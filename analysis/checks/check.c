@@ -87,6 +87,9 @@ void ss_checks_free(SsChecks *checks)
 
 bool ss_check_decidable(const SsModel *model, const SsCheck *check, const SsProcess *process)
 {
+    if (ss_process_looked(process)) {
+        return check->look;
+    }
     if (ss_process_is_backend(process)) {
         return check->of_backends && ss_wire_recorded(model, process->trace);
     }
@@ -200,6 +203,15 @@ static bool left_out(const SsModel *model, const SsCheck *check)
 
 static void add_undecided(SsChecks *checks, const SsCheck *check)
 {
+    bool looked = ss_model_looked(checks->model);
+    if (looked && !check->look) {
+        SsUndecided *undecided = ss_undecided_looked(check->id);
+        g_ptr_array_add(checks->undecided, undecided);
+        return;
+    }
+    if (looked) {
+        return;
+    }
     if (!check->of_backends && ss_model_of_backends(checks->model)) {
         g_ptr_array_add(checks->not_here, (gpointer)check->id);
         return;

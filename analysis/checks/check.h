@@ -21,6 +21,7 @@ struct SsCheck {
     guint32 needs;
     guint32 notices; /* steps that it is told of (bit SsNoticeKind) */
     bool outside;    /* the wire library tells enough of a front-end to decide it */
+    bool look;       /* two looks at the processes show enough */
     /* What of it nobody outside sees all the same; NULL when there is nothing. */
     const char *unseen;
     bool of_standing; /* what it looks for makes a process tell nothing more */

@@ -58,6 +58,8 @@ void ss_finding_free(SsFinding *finding)
     }
     g_free(finding->summary);
     g_free(finding->condition);
+    g_free(finding->remedy_own);
+    g_free(finding->costs);
     g_free(finding->process_name);
     g_free(finding->vm);
     g_free(finding->host);

@@ -81,7 +81,9 @@ typedef struct SsFinding {
     char *place_reason;    /* owned, may be NULL; of the refusal or removal there */
     SsHazard *hazard;      /* owned; of a hazard, else NULL */
     const char *rule;      /* static */
-    const char *remedy_now, *remedy_for_good; /* static, may be NULL */
+    const char *remedy_now, *remedy_for_good; /* static, or remedy_own; may be NULL */
+    char *remedy_own;                         /* owned, may be NULL; that names who it is */
+    char *costs;                              /* owned, may be NULL; what remedy_now takes away */
     guint64 count;                            /* how often, at the same place */
     gint64 first_ns, last_ns;
     gint64 duration_ns; /* 0: has none */

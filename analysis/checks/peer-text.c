@@ -13,6 +13,16 @@ char *ss_peer_text(const SsPeer *peer)
 char *ss_peer_request_text(const SsPeerWait *own)
 {
     g_autofree char *request = ss_backend_request_text(own->request);
+    if (own->looked && !own->request) {
+        return g_strdup("a request of its own");
+    }
+    if (own->looked && !own->has_range) {
+        return g_steal_pointer(&request);
+    }
+    if (own->looked) {
+        return g_strdup_printf("%s 0x%" G_GINT64_MODIFIER "x+0x%" G_GINT64_MODIFIER "x", request,
+                               own->shm_offset, own->len);
+    }
     return g_strdup_printf("%s #%" G_GUINT64_FORMAT, request, own->seq);
 }
 

@@ -12,6 +12,7 @@
  */
 #include "analysis/checks/backend-alone.h"
 #include "analysis/checks/check.h"
+#include "analysis/checks/looked.h"
 #include "analysis/checks/peer-text.h"
 #include "analysis/checks/wait-text.h"
 #include "analysis/model/graph.h"
@@ -54,6 +55,14 @@ static char *unread_text(const SsEdge *edge)
 {
     const SsDevice *device = edge->device;
     g_autofree char *request = ss_backend_request_text(edge->wait->peek_request);
+    if (ss_process_looked(device->process)) {
+        SsPeerWait own = { .looked = true,
+                           .request = device->inbox.request,
+                           .has_range = device->inbox.has_range,
+                           .shm_offset = device->inbox.shm_offset,
+                           .len = device->inbox.len };
+        return ss_peer_request_text(&own);
+    }
     if (!device->last_seq && device->backend_channel != SS_CHANNEL_OPEN) {
         return g_steal_pointer(&request);
     }
@@ -75,6 +84,26 @@ static void state_server(SsFinding *finding, const SsPeer *peer, gint32 tid, con
                                 thread, request));
 }
 
+/* Why nobody else of a back-end that was looked at answers. */
+static void state_looked(SsFinding *finding, const SsPeer *peer, const SsPeerWait *own,
+                         const SsWait *wait)
+{
+    g_autofree char *backend = ss_peer_text(peer);
+    g_autofree char *request = ss_wait_request_text(wait);
+    g_autofree char *thread = ss_peer_thread_text(peer, own->tid);
+    g_autofree char *others =
+        peer->n_seen == 1 ? g_strdup_printf("its only thread is the one that waits")
+        : peer->answers == SS_ANSWERS_NOBODY
+            ? g_strdup_printf("its %s waits so, and none of its %u others is there to answer",
+                              thread, peer->n_seen - 1)
+            : g_strdup_printf("its %s waits so, and it has %u others", thread, peer->n_seen - 1);
+    ss_finding_state(finding, backend,
+                     peer->inbox.bytes
+                         ? g_strdup_printf("%s; %s lies unread in its socket", others,
+                                           peer->inbox.request ? request : "QEMU's request")
+                         : g_strdup_printf("%s; it has read QEMU's request", others));
+}
+
 /* What the back-end says itself. */
 static void state_own(SsFinding *finding, const SsEdge *edge, const GArray *cycle)
 {
@@ -87,7 +116,9 @@ static void state_own(SsFinding *finding, const SsEdge *edge, const GArray *cycl
                                          : "QEMU has read and not answered"));
     for (guint i = 0; i < cycle->len; i++) {
         const SsEdge *asked = &g_array_index(cycle, SsEdge, i);
-        if (asked->kind == SS_EDGE_MAIN_REPLY && asked->to == edge->from) {
+        if (asked->kind == SS_EDGE_MAIN_REPLY && asked->to == edge->from && edge->own->looked) {
+            state_looked(finding, asked->peer, edge->own, asked->wait);
+        } else if (asked->kind == SS_EDGE_MAIN_REPLY && asked->to == edge->from) {
             g_autofree char *request = ss_frontend_request_text(asked->wait->request);
             state_server(finding, edge->peer, edge->own->tid, request, asked->taken != NULL);
         }
@@ -250,7 +281,7 @@ static gint64 proof_begin(const SsWait *wait, const GArray *cycle)
     gint64 begin = (wait->begin_seen ? wait->spoke_ns : wait->begin_ns) - SS_STEP_NS;
     for (guint i = 0; i < cycle->len; i++) {
         const SsEdge *edge = &g_array_index(cycle, SsEdge, i);
-        if (edge->kind == SS_EDGE_UNANSWERED) {
+        if (edge->kind == SS_EDGE_UNANSWERED && edge->exchange) {
             begin = MIN(begin, edge->exchange->request_ns);
         } else if (edge->thread && edge->thread->tid != wait->tid) {
             begin = MIN(begin, wait->begin_ns); /* nor one that shows that the other lives */
@@ -303,6 +334,20 @@ static SsOrder *order_of(const SsWait *wait, const GArray *cycle)
     return ss_order_of_wait(wait, NULL, unread.request ? &unread : NULL);
 }
 
+/* What two looks show has no history; but they show whom to end. */
+static void tell_looked(SsFinding *finding, const SsWait *wait, const GArray *cycle, bool proven)
+{
+    const SsPeer *peer = NULL;
+    for (guint i = 0; i < cycle->len && !peer; i++) {
+        peer = g_array_index(cycle, SsEdge, i).peer;
+    }
+    if (!proven && !finding->condition) {
+        const char *doubt = peer && peer->doubt ? peer->doubt : "what the back-end's threads do";
+        finding->condition = g_strdup_printf("not visible: %s", doubt);
+    }
+    ss_looked_remedy(finding, wait->device);
+}
+
 static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, SsThread *thread,
                   const GArray *edges, gint64 end_ns)
 {
@@ -330,6 +375,10 @@ static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, Ss
     finding->duration_ns = (gint64)wait->waited_ms * SS_NS_PER_MS;
     for (guint i = 0; i < cycle->len; i++) {
         state_edge(finding, &g_array_index(cycle, SsEdge, i), cycle, cause_of(wait) != NULL);
+    }
+    if (ss_process_looked(process)) {
+        tell_looked(finding, wait, cycle, proven);
+        return;
     }
     if (!finding->condition && !proven) {
         finding->condition = g_strdup(
@@ -387,11 +436,27 @@ static void judge_alone(SsChecks *checks, const SsCheck *check, SsPeer *peer, gi
     ss_finding_order_witness(finding);
 }
 
+/* A process of which too little could be seen may stand in anything. */
+static void judge_unseen(SsChecks *checks, const SsCheck *check, SsProcess *process, gint64 ns)
+{
+    if (!process->unseen || !ss_process_looked(process)) {
+        return;
+    }
+    SsFinding *finding =
+        ss_checks_report(checks, check, SS_UNKNOWN, process, NULL, process->birth_ns, ns, "unseen",
+                         g_strdup("whether it is stuck cannot be told"));
+    if (finding) {
+        finding->condition = g_strdup_printf("not visible: %s", process->unseen);
+        finding->remedy_now = finding->remedy_for_good = NULL;
+    }
+}
+
 static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
 {
     if (notice->kind != SS_NOTICE_PROCESS_ENDS) {
         return;
     }
+    judge_unseen(checks, check, notice->process, notice->ns);
     const GPtrArray *peers = notice->process->peers;
     for (guint i = 0; peers && i < peers->len; i++) {
         judge_alone(checks, check, g_ptr_array_index(peers, i), notice->ns);
@@ -411,6 +476,7 @@ const SsCheck ss_check_reply_commit_deadlock = {
     .needs = SS_NEEDS(WAIT) | SS_NEEDS(FRONTEND_REQUEST) | SS_NEEDS(BACKEND_REQUEST) |
              SS_NEEDS(REPLY) | SS_NEEDS(DISPATCH) | SS_NEEDS(TRANSACTION) | SS_NEEDS(DEVICE),
     .outside = true,
+    .look = true,
     .notices = SS_ON(PROCESS_ENDS),
     .of_standing = true,
     .of_backends = true,

@@ -83,11 +83,46 @@ static void judge(SsChecks *checks, const SsCheck *check, SsDevice *device, SsCe
     ss_finding_take_journal(finding, device, since_ns - SS_NS_PER_MS, ns, KINDS);
 }
 
+/* Of a device without a back-end, when somebody looked. Whose a file was that nobody has any more
+ * is not seen. */
+static void judge_looked(SsChecks *checks, const SsCheck *check, SsDevice *device, gint64 ns)
+{
+    if (device->main_channel != SS_CHANNEL_CLOSED || !device->held) {
+        return;
+    }
+    const GArray *held = device->held;
+    guint64 bytes = 0;
+    for (guint i = 0; i < held->len; i++) {
+        bytes += g_array_index(held, SsHeld, i).len;
+    }
+    const SsHeld *first = &g_array_index(held, SsHeld, 0);
+    SsFinding *finding = ss_checks_report(
+        checks, check, SS_SUSPECTED, device->process, device, device->birth_ns, ns, "looked",
+        g_strdup_printf(
+            "no back-end is connected, and %u mapping%s of files of one (%" G_GUINT64_FORMAT
+            " bytes) %s still in QEMU's memory, such as at 0x%" G_GINT64_MODIFIER "x",
+            held->len, held->len == 1 ? "" : "s", bytes, held->len == 1 ? "is" : "are",
+            first->host));
+    if (!finding) {
+        return;
+    }
+    finding->count = held->len;
+    for (guint i = 0; i < held->len; i++) {
+        const SsHeld *one = &g_array_index(held, SsHeld, i);
+        ss_finding_add_about(finding, &(SsAbout){ .fd = one->fd, .ino = one->ino });
+    }
+    finding->condition = g_strdup("not visible: whether the guest still sees them, and that it was "
+                                  "the back-end whose files they are");
+}
+
 /* What closed too late to be judged in the time that was left. */
 static void at_end(SsChecks *checks, const SsCheck *check, SsProcess *process, gint64 ns)
 {
     for (guint i = 0; i < process->devices->len; i++) {
         SsDevice *device = g_ptr_array_index(process->devices, i);
+        if (ss_process_looked(process)) {
+            judge_looked(checks, check, device, ns);
+        }
         /* Seen from outside: the process closed its channel as it ended. */
         bool went = ss_process_outside(process) && process->ended_ns;
         if (device->disconnect_ns && !device->absorbed && !went) {
@@ -113,6 +148,7 @@ const SsCheck ss_check_stale_mapping = {
     .title = "STALE MAPPING",
     .needs = SS_NEEDS(MAPPING) | SS_NEEDS(CHANNEL) | SS_NEEDS(DEVICE),
     .outside = true,
+    .look = true,
     .notices = SS_ON(DISCONNECTED) | SS_ON(PROCESS_ENDS),
     .rule = "when a back-end goes, its mappings go",
     .remedy_now = "reset the device",

@@ -7,6 +7,7 @@
  */
 #include "analysis/checks/backend-alone.h"
 #include "analysis/checks/check.h"
+#include "analysis/checks/looked.h"
 #include "analysis/checks/peer-text.h"
 #include "analysis/checks/wait-text.h"
 #include "analysis/model/graph.h"
@@ -84,9 +85,51 @@ static char *peer_tells(const SsModel *model, const SsWait *wait)
                            thread, request);
 }
 
+/* Two looks show more of the back-end than that it does not answer, and who it is. */
+static void open_looked(SsChecks *checks, const SsCheck *check, SsThread *thread, gint64 end_ns)
+{
+    const SsWait *wait = &thread->wait;
+    const SsPeer *peer = wait->device->peer;
+    if ((gint64)wait->waited_ms * SS_NS_PER_MS < USUAL_NS) {
+        return;
+    }
+    g_autofree char *request = ss_wait_request_text(wait);
+    g_autofree char *who = ss_thread_text(thread);
+    g_autofree char *place = g_strdup_printf("open|%d", thread->tid);
+    SsFinding *finding = ss_checks_report(
+        checks, check, SS_SUSPECTED, thread->process, wait->device, wait->begin_ns, end_ns, place,
+        g_strdup_printf("the reply to %s did not come within %.1f s; no deadlock "
+                        "is seen",
+                        request, (double)wait->waited_ms / 1000));
+    if (!finding) {
+        return;
+    }
+    finding->duration_ns = (gint64)wait->waited_ms * SS_NS_PER_MS;
+    ss_finding_state(finding, who, ss_wait_text(wait));
+    g_autofree char *backend = peer ? ss_peer_text(peer) : g_strdup("back-end");
+    ss_finding_state(
+        finding, backend,
+        !peer ? g_strdup("was not found")
+        : peer->answers == SS_ANSWERS_UNSEEN
+            ? g_strdup("could not be seen")
+            : g_strdup_printf(
+                  "%s%s%s", peer->inbox.bytes ? "has not read it" : "has read it, and not answered",
+                  peer->doubt ? "; " : "", peer->doubt ? peer->doubt : ""));
+    if (!finding->condition) {
+        finding->condition = g_strdup_printf(
+            "not visible: %s", peer && peer->process->unseen ? peer->process->unseen
+                                                             : "whether it answers in the end");
+    }
+    ss_looked_remedy(finding, wait->device);
+}
+
 static void open_spoken(SsChecks *checks, const SsCheck *check, SsThread *thread, gint64 end_ns)
 {
     const SsWait *wait = &thread->wait;
+    if (ss_process_looked(thread->process)) {
+        open_looked(checks, check, thread, end_ns);
+        return;
+    }
     g_autofree char *request = ss_frontend_request_text(wait->request);
     g_autofree char *who = ss_thread_text(thread);
     g_autofree char *place = g_strdup_printf("open|%d", thread->tid);
@@ -170,6 +213,7 @@ static void open_read(SsChecks *checks, const SsCheck *check, SsThread *thread, 
                                        : MAX(thread->reading_told_ns, thread->reading_ns);
     gint64 lasted = until - thread->reading_ns;
     bool unknown = ended && !process->ended_ns && lasted < USUAL_NS;
+    bool looked = ss_process_looked(process);
     if (lasted < USUAL_NS && !unknown) {
         return;
     }
@@ -187,8 +231,12 @@ static void open_read(SsChecks *checks, const SsCheck *check, SsThread *thread, 
     ss_finding_state(finding, "back-end", g_strdup("may have sent a part of it only"));
     if (!finding->condition) {
         finding->condition =
-            g_strdup(unknown ? "the process ended; when is not known"
-                             : "not visible from the trace: what lies in the socket");
+            g_strdup(unknown  ? "the process ended; when is not known"
+                     : looked ? "not visible: whether the rest comes in the end"
+                              : "not visible from the trace: what lies in the socket");
+    }
+    if (looked) {
+        ss_looked_remedy(finding, thread->reading);
     }
 }
 
@@ -323,6 +371,7 @@ const SsCheck ss_check_stuck_wait = {
     .needs = SS_NEEDS(WAIT) | SS_NEEDS(FRONTEND_REQUEST) | SS_NEEDS(BACKEND_REQUEST) |
              SS_NEEDS(DISPATCH),
     .outside = true,
+    .look = true,
     .notices = SS_ON(WAIT_ENDED) | SS_ON(READ_ENDED) | SS_ON(PROCESS_ENDS),
     .of_standing = true,
     .of_backends = true,

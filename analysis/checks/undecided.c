@@ -207,6 +207,15 @@ void ss_undecided_unseen(GPtrArray *undecided, const SsModel *model, const char 
     }
 }
 
+SsUndecided *ss_undecided_looked(const char *name)
+{
+    SsUndecided *undecided = g_new0(SsUndecided, 1);
+    undecided->check = name;
+    undecided->outside = true;
+    undecided->why = g_strdup("two looks do not show it: a recording does");
+    return undecided;
+}
+
 GPtrArray *ss_undecided_new(void)
 {
     return g_ptr_array_new_with_free_func(undecided_free);

@@ -27,6 +27,8 @@ bool ss_trace_of_backends(const SsModel *model, guint trace);
 bool ss_model_of_backends(const SsModel *model);
 /* An empty array of SsUndecided that owns its elements. */
 GPtrArray *ss_undecided_new(void);
+/* Why a check that has to see what passed cannot decide where nothing was recorded. */
+SsUndecided *ss_undecided_looked(const char *name);
 /* Adds `what`, which nobody outside sees, when a front-end is only seen from there. */
 void ss_undecided_unseen(GPtrArray *undecided, const SsModel *model, const char *name,
                          const char *what);

@@ -3,6 +3,8 @@
  */
 #include "analysis/checks/wait-text.h"
 
+#include "analysis/model/model.h"
+
 #include "analysis/report/names.h"
 
 /* Columns of another device's name. */
@@ -50,6 +52,9 @@ static char *context_text(const SsContext *context, const SsWait *wait)
 char *ss_wait_inside_text(const SsWait *wait)
 {
     guint said = 0;
+    if (ss_process_looked(wait->device->process)) {
+        return g_strdup("");
+    }
     if (!wait->begin_seen && !wait->n_contexts) {
         bool before = wait->begin_ns < wait->device->process->birth_ns;
         return g_strdup_printf(", sent inside what: not recorded%s",
@@ -103,9 +108,28 @@ char *ss_wait_window_text(const SsWait *wait)
     return g_string_free(text, FALSE);
 }
 
+char *ss_inbox_request_text(const SsInbox *inbox)
+{
+    if (!inbox->request) {
+        return g_strdup(inbox->bytes ? "a request" : "a request that the back-end has read");
+    }
+    g_autofree char *request = ss_frontend_request_text(inbox->request);
+    if (!inbox->entries) {
+        return g_steal_pointer(&request);
+    }
+    return g_strdup_printf("%s (%u region%s%s)", request, inbox->entries,
+                           inbox->entries == 1 ? "" : "s", inbox->by_size ? ", by its size" : "");
+}
+
+char *ss_wait_request_text(const SsWait *wait)
+{
+    return wait->inbox ? ss_inbox_request_text(wait->inbox)
+                       : ss_frontend_request_text(wait->request);
+}
+
 char *ss_wait_text(const SsWait *wait)
 {
-    g_autofree char *request = ss_frontend_request_text(wait->request);
+    g_autofree char *request = ss_wait_request_text(wait);
     g_autofree char *inside = ss_wait_inside_text(wait);
     return g_strdup_printf("waits for the reply to %s%s", request, inside);
 }

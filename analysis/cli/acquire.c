@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "analysis/autopsy/tell.h"
 #include "analysis/cli/verbs.h"
 #include "analysis/decode/decode.h"
 #include "analysis/model/text.h"
@@ -25,7 +26,7 @@ static void progress(guint64 events, gpointer user_data)
     }
 }
 
-static bool usage_error(const char *verb, const char *what, int *ret_status)
+bool ss_usage_error(const char *verb, const char *what, int *ret_status)
 {
     g_autofree char *harmless = ss_text_sanitize(what, 0);
     (void)fprintf(stderr, "shmemscope %s: %s\nTry: shmemscope %s --help\n", verb, harmless, verb);
@@ -46,7 +47,7 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &acquire->output,
           "Write to FILE instead of standard output", "FILE" },
         { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &acquire->traces, NULL,
-          "TRACE..." },
+          verb->words ? verb->words : "TRACE..." },
         { 0 },
     };
     const GOptionEntry fail_entry[] = {
@@ -67,11 +68,13 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb
     g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     g_option_context_set_help_enabled(context, FALSE);
     g_option_context_set_summary(context, verb->summary);
-    g_option_context_set_description(
-        context, verb->fails
-                     ? "TRACE is a directory at or above the metadata of a CTF trace.\n"
-                       "The exit status is 1 when a finding is at least as certain as CERTAINTY.\n"
-                     : "TRACE is a directory at or above the metadata of a CTF trace.\n");
+    g_autofree char *description = g_strconcat(
+        verb->explains ? verb->explains
+                       : "TRACE is a directory at or above the metadata of a CTF trace.\n",
+        verb->fails ? "The exit status is 1 when a finding is at least as certain as CERTAINTY.\n"
+                    : "",
+        NULL);
+    g_option_context_set_description(context, description);
     g_option_context_add_main_entries(context, common, NULL);
     if (verb->fails) {
         g_option_context_add_main_entries(context, fail_entry, NULL);
@@ -84,7 +87,7 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb
     }
     g_set_prgname(name);
     if (!g_option_context_parse(context, &argc, &arguments, &error)) {
-        return usage_error(argv[0], error->message, ret_status);
+        return ss_usage_error(argv[0], error->message, ret_status);
     }
     if (help) {
         g_autofree char *text = g_option_context_get_help(context, TRUE, NULL);
@@ -101,25 +104,65 @@ static bool validate(SsAcquire *acquire, const char *verb, const SsFormat *forma
     if (!acquire->format) {
         g_autofree char *names = ss_format_names(formats);
         g_autofree char *what = g_strdup_printf("--format takes %s", names);
-        return usage_error(verb, what, ret_status);
+        return ss_usage_error(verb, what, ret_status);
     }
     acquire->threshold = SS_SUSPECTED;
     if (acquire->fail_on && !ss_certainty_parse(acquire->fail_on, &acquire->threshold)) {
-        return usage_error(verb, "--fail-on takes " SS_CERTAINTY_CHOICES, ret_status);
+        return ss_usage_error(verb, "--fail-on takes " SS_CERTAINTY_CHOICES, ret_status);
     }
-    if (!acquire->traces || !acquire->traces[0]) {
-        return usage_error(verb, "no TRACE is given", ret_status);
+    return true;
+}
+
+bool ss_acquire_options(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb *verb,
+                        int *ret_status)
+{
+    *acquire = (SsAcquire){ .at = -1 };
+    return parse(acquire, argc, argv, verb, ret_status) &&
+           validate(acquire, argv[0], verb->formats, ret_status);
+}
+
+void ss_acquire_explain(SsAcquire *acquire, SsEvidence *evidence_taken, const char *path)
+{
+    acquire->evidence = evidence_taken;
+    acquire->model = ss_model_new();
+    acquire->checks = ss_checks_new(acquire->model);
+    ss_tell(acquire->model, acquire->evidence, path);
+    ss_model_finish(acquire->model);
+    ss_checks_finish(acquire->checks);
+}
+
+/* What was looked at, in a file of `now --save`. */
+static bool explain_file(SsAcquire *acquire, const char *verb, const SsFormat *formats,
+                         int *ret_status)
+{
+    g_autoptr(GError) error = NULL;
+    if (acquire->traces[1]) {
+        return ss_usage_error(verb, "evidence that now has saved is explained alone", ret_status);
     }
+    if (!validate(acquire, verb, formats, ret_status)) {
+        return false;
+    }
+    SsEvidence *evidence = ss_evidence_load(acquire->traces[0], &error);
+    if (!evidence) {
+        (void)fprintf(stderr, "%s\n", error->message);
+        *ret_status = SS_EXIT_TRACE;
+        return false;
+    }
+    ss_acquire_explain(acquire, evidence, acquire->traces[0]);
     return true;
 }
 
 bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb *verb,
                 int *ret_status)
 {
-    *acquire = (SsAcquire){ .at = -1 };
-    if (!parse(acquire, argc, argv, verb, ret_status) ||
-        !validate(acquire, argv[0], verb->formats, ret_status)) {
+    if (!ss_acquire_options(acquire, argc, argv, verb, ret_status)) {
         return false;
+    }
+    if (!acquire->traces || !acquire->traces[0]) {
+        return ss_usage_error(argv[0], "no TRACE is given", ret_status);
+    }
+    if (verb->looked && ss_evidence_is(acquire->traces[0])) {
+        return explain_file(acquire, argv[0], verb->looked, ret_status);
     }
     Progress state = { .begin_us = g_get_monotonic_time() };
     SsDecodeOptions options = {
@@ -154,6 +197,8 @@ void ss_acquire_clear(SsAcquire *acquire)
 {
     g_clear_pointer(&acquire->checks, ss_checks_free);
     g_clear_pointer(&acquire->model, ss_model_free);
+    g_clear_pointer(&acquire->evidence, ss_evidence_free);
+    g_clear_pointer(&acquire->stacks, g_ptr_array_unref);
     g_clear_pointer(&acquire->format_name, g_free);
     g_clear_pointer(&acquire->output, g_free);
     g_clear_pointer(&acquire->fail_on, g_free);
@@ -166,10 +211,20 @@ int ss_acquire_show(SsAcquire *acquire)
         .model = acquire->model,
         .checks = acquire->checks,
         .version = SS_VERSION,
+        .evidence = acquire->evidence,
+        .stacks = acquire->stacks,
         .colour = ss_output_colour(acquire->output),
     };
     g_autofree char *shown = acquire->format->render(&report);
     return ss_acquire_write(acquire, shown);
+}
+
+int ss_acquire_verdict(const SsAcquire *acquire, int status)
+{
+    bool any;
+    SsCertainty worst = ss_checks_worst(acquire->checks, &any);
+    bool found = any && worst >= acquire->threshold;
+    return status == SS_EXIT_CLEAN && found ? SS_EXIT_FINDINGS : status;
 }
 
 int ss_acquire_write(SsAcquire *acquire, const char *text)

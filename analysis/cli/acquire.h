@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "analysis/autopsy/evidence.h"
 #include "analysis/report/format.h"
 
 typedef struct SsAcquire {
@@ -15,14 +16,19 @@ typedef struct SsAcquire {
     char **traces;          /* owned */
     const SsFormat *format; /* static */
     SsCertainty threshold;
-    SsModel *model;   /* owned */
-    SsChecks *checks; /* owned */
+    SsModel *model;       /* owned */
+    SsChecks *checks;     /* owned */
+    SsEvidence *evidence; /* owned; what was looked at; NULL: it is a recording */
+    GPtrArray *stacks;    /* owned; of SsStacks; NULL: not asked for */
 } SsAcquire;
 
 /* A verb that reads traces. */
 typedef struct SsReadingVerb {
     const char *summary;
+    const char *words;        /* its arguments in --help; NULL: "TRACE..." */
+    const char *explains;     /* lines that say what these are; NULL: what a TRACE is */
     const SsFormat *formats;  /* a NULL name ends them */
+    const SsFormat *looked;   /* of evidence that is given for a trace; NULL: it takes none */
     bool fails;               /* with --fail-on */
     bool at;                  /* with --at */
     const GOptionEntry *more; /* options of its own, or NULL */
@@ -32,9 +38,19 @@ typedef struct SsReadingVerb {
  * into *ret_status and returns false; after --help too. */
 bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb *verb,
                 int *ret_status);
+/* Of a verb that reads no traces: parses its options only; its arguments are in `traces`, NULL when
+ * there are none. */
+bool ss_acquire_options(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb *verb,
+                        int *ret_status);
+/* Explains evidence, which it takes; `path` is its name in the report. */
+void ss_acquire_explain(SsAcquire *acquire, SsEvidence *evidence_taken, const char *path);
+/* Says on stderr what is wrong with the command line, sets *ret_status and returns false. */
+bool ss_usage_error(const char *verb, const char *what, int *ret_status);
 void ss_acquire_clear(SsAcquire *acquire);
 /* Renders in the format that is asked for, to --output or stdout. Returns the exit status,
  * without regard to findings. */
 int ss_acquire_show(SsAcquire *acquire);
 /* The same of a text that is there already. */
 int ss_acquire_write(SsAcquire *acquire, const char *text);
+/* The exit status by what was found, when it was shown without an error. */
+int ss_acquire_verdict(const SsAcquire *acquire, int status);

@@ -20,6 +20,7 @@ static const Verb verbs[] = {
 #ifdef SS_HAVE_RECORD
     { "record", ss_verb_record, "record QEMU's shared memory events with LTTng" },
 #endif
+    { "now", ss_verb_now, "which VM of this host is stuck, in what, and what frees it" },
     { "report", ss_verb_report, "what happened in a recording, and what is wrong" },
     { "mappings", ss_verb_mappings, "what is mapped at the end of it, or at a time" },
     { "fds", ss_verb_fds, "which descriptors are open, and what for" },

@@ -13,6 +13,7 @@ enum {
 };
 
 int ss_verb_record(int argc, char **argv);
+int ss_verb_now(int argc, char **argv);
 int ss_verb_report(int argc, char **argv);
 int ss_verb_mappings(int argc, char **argv);
 int ss_verb_fds(int argc, char **argv);

@@ -32,6 +32,7 @@ void ss_device_free(SsDevice *device)
     ss_windows_free(device->windows);
     g_free(device->sent);
     g_free(device->asked);
+    g_clear_pointer(&device->held, g_array_unref);
     g_free(device);
 }
 

@@ -56,9 +56,33 @@ static bool untold(const SsPeer *peer, const SsWait *wait)
     return !told;
 }
 
+/* The thread of a back-end that was looked at that waits for the front-end itself, and would have
+ * to answer; first of all on this device's own channel. NULL when somebody else may answer. */
+static SsThread *looked_server(const SsPeer *peer)
+{
+    const GPtrArray *peers = peer->process->peers;
+    if (peer->answers < SS_ANSWERS_DOUBTFUL) {
+        return NULL;
+    }
+    for (guint i = 0; i <= peers->len; i++) {
+        const SsPeer *other = i ? g_ptr_array_index(peers, i - 1) : peer;
+        const SsPeerWait *own = ss_peer_wait(other);
+        if (own && other->looked && other->device &&
+            other->device->process == peer->device->process) {
+            return g_hash_table_lookup(peer->process->threads, GINT_TO_POINTER(own->tid));
+        }
+    }
+    return NULL;
+}
+
 static Account account_of(const SsModel *model, const SsWait *wait)
 {
     SsPeer *peer = ss_device_peer(model, wait->device);
+    if (peer && peer->looked) {
+        return peer->answers == SS_ANSWERS_UNSEEN
+                   ? (Account){ 0 }
+                   : (Account){ .peer = peer, .server = looked_server(peer) };
+    }
     if (!peer || untold(peer, wait)) {
         return (Account){ 0 };
     }
@@ -92,10 +116,26 @@ static SsThread *waiter_for(const SsDevice *device)
     return NULL;
 }
 
+/* The same where both were looked at. What lies unread is seen; what was read and not answered is
+ * not, but a reply that a thread waits for comes of one. */
+static bool looked_owed_by(SsDevice *device, SsEdge *edge)
+{
+    SsThread *waiter = waiter_for(device);
+    SsThread *main = ss_thread_main(device->process);
+    edge->kind = device->inbox.bytes ? SS_EDGE_UNREAD : SS_EDGE_UNANSWERED;
+    edge->wait = waiter ? &waiter->wait : NULL;
+    edge->thread = main->waiting || main->seen == SS_SEEN_LOCKED || !waiter ? main : waiter;
+    return device->inbox.known && !device->served &&
+           (edge->thread->waiting || edge->thread->seen == SS_SEEN_LOCKED);
+}
+
 /* Fills in which thread of QEMU has to read, or to answer, what the back-end waits for; false
  * when none is known to. */
 static bool owed_by(SsDevice *device, const SsPeerWait *own, SsEdge *edge)
 {
+    if (own->looked) {
+        return looked_owed_by(device, edge);
+    }
     SsThread *waiter = waiter_for(device);
     const SsExchange *exchange = ss_exchange_find(device, own->seq);
     if (exchange) {
@@ -171,6 +211,12 @@ static void add_unanswered(GArray *edges, SsThread *thread)
     }
 }
 
+static bool is_locked(const SsThread *thread, const SsWait *held)
+{
+    return ss_process_looked(thread->process) ? thread->seen == SS_SEEN_LOCKED
+                                              : thread->last_ns <= held->begin_ns + ALIVE_NS;
+}
+
 /* The front-end waits with the lock held that every dispatch needs: a thread that has to read or
  * to answer something, and tells nothing since, stands before it. */
 static void add_locks(GArray *edges)
@@ -182,7 +228,7 @@ static void add_locks(GArray *edges)
         for (guint j = 0; owes && !owed.thread->waiting && j < known; j++) {
             const SsEdge held = g_array_index(edges, SsEdge, j);
             if (held.kind == SS_EDGE_MAIN_REPLY && held.thread != owed.thread &&
-                owed.thread->last_ns <= held.wait->begin_ns + ALIVE_NS) {
+                is_locked(owed.thread, held.wait)) {
                 add(edges, &(SsEdge){ .kind = SS_EDGE_LOCK,
                                       .from = owed.thread,
                                       .to = held.thread,
@@ -314,6 +360,12 @@ static bool has_it(const SsEdge *asked, const GArray *cycle)
     return true;
 }
 
+/* Whether it is the back-end's thread in the cycle that would have to answer, and nobody else. */
+static bool decides(const SsEdge *asked, const GArray *cycle)
+{
+    return asked->peer->looked ? asked->peer->answers == SS_ANSWERS_NOBODY : has_it(asked, cycle);
+}
+
 bool ss_wait_graph_proven(const GArray *cycle)
 {
     gint64 begin_ns = 0, spoke_ns = G_MAXINT64, least_ns = 0;
@@ -322,7 +374,7 @@ bool ss_wait_graph_proven(const GArray *cycle)
         const SsPeerWait *own = edge->own;
         switch (edge->kind) {
         case SS_EDGE_MAIN_REPLY:
-            if (!edge->peer || !has_it(edge, cycle)) {
+            if (!edge->peer || !decides(edge, cycle)) {
                 return false;
             }
             begin_ns = MAX(begin_ns, edge->wait->begin_ns);

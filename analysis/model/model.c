@@ -97,6 +97,11 @@ const SsTraceInfo *ss_model_trace(const SsModel *model, guint index)
     return trace_at(model, index);
 }
 
+void ss_model_set_looked(SsModel *model, guint index)
+{
+    trace_at(model, index)->looked = true;
+}
+
 void ss_model_set_recorded(SsModel *model, guint index, SsEventId id)
 {
     SsTraceInfo *trace = trace_at(model, index);

@@ -105,6 +105,8 @@ void ss_model_set_notice(SsModel *model, SsNoticeFunc func, gpointer user_data);
 /* Strings are copied; NULL means not known. Returns the trace's index. Nothing counts as
  * recorded until ss_model_set_recorded(). */
 guint ss_model_add_trace(SsModel *model, const char *path, const char *uuid, const char *hostname);
+/* It is no trace: its processes were looked at. */
+void ss_model_set_looked(SsModel *model, guint trace);
 void ss_model_set_recorded(SsModel *model, guint trace, SsEventId id);
 /* Events were discarded between two times, in ns; events may be 0 when not counted. */
 void ss_model_add_loss(SsModel *model, guint trace, gint64 begin_ns, gint64 end_ns, guint64 events);
@@ -149,6 +151,10 @@ void ss_model_finish(SsModel *model);
 bool ss_process_outside(const SsProcess *process);
 /* Whether both tell of a process. */
 bool ss_model_has_both(const SsModel *model);
+/* A process that told nothing, and was looked at. */
+bool ss_process_looked(const SsProcess *process);
+/* Whether all that is known was looked at, and nothing recorded. */
+bool ss_model_looked(const SsModel *model);
 /* Whether all that the library tells was recorded in the trace. */
 bool ss_wire_recorded(const SsModel *model, guint trace);
 /* By which sources the front-ends of the trace are known: bits SsSource; 0: it has back-ends

@@ -19,6 +19,7 @@ void ss_peer_free(SsPeer *peer)
         return;
     }
     g_free(peer->name);
+    g_free(peer->doubt);
     g_free(peer);
 }
 

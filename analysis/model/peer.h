@@ -27,6 +27,7 @@ typedef struct SsPeerWait {
     guint64 waited_ms;               /* as it said then */
     bool blocked;                    /* the thread stood in the read of the reply then */
     guint32 unread, peek_request, peek_flags, peek_size; /* what lay in the main channel then */
+    bool looked; /* nothing was told: it has no number, and request may be 0, not known */
 } SsPeerWait;
 
 /* A thread of the back-end, and what it was seen to do. */
@@ -52,6 +53,15 @@ typedef struct SsPeerMissed {
     gint64 ns;
 } SsPeerMissed;
 
+/* Whether anybody of a back-end that was looked at could answer the front-end, now that a thread
+ * of it waits for a reply itself. */
+typedef enum SsAnswers {
+    SS_ANSWERS_UNSEEN,   /* its threads could not be seen */
+    SS_ANSWERS_LIVES,    /* one that may well */
+    SS_ANSWERS_DOUBTFUL, /* none that is likely to; `doubt` says which might */
+    SS_ANSWERS_NOBODY,   /* none of its threads */
+} SsAnswers;
+
 struct SsPeer {
     SsProcess *process;                 /* weak */
     guint64 conn, backend_conn;         /* main channel, back-end channel; 0: not known */
@@ -72,6 +82,11 @@ struct SsPeer {
     gint64 slow_ended_ns;
     SsPeerMissed missed;
     SsDevice *device; /* weak; the same connection in the front-end, NULL: not known */
+    bool looked;      /* it was looked at; what follows is of the looks */
+    SsAnswers answers;
+    char *doubt;   /* owned; who might answer, or who lives; NULL: nobody */
+    guint n_seen;  /* threads of its process */
+    SsInbox inbox; /* of its end of the main channel */
 };
 
 void ss_peer_free(SsPeer *peer);

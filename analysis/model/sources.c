@@ -21,6 +21,21 @@ bool ss_model_has_both(const SsModel *model)
     return false;
 }
 
+bool ss_process_looked(const SsProcess *process)
+{
+    return process->sources == SS_SOURCE_LOOK;
+}
+
+bool ss_model_looked(const SsModel *model)
+{
+    for (guint t = 0; t < model->traces->len; t++) {
+        if (!ss_model_trace(model, t)->looked) {
+            return false;
+        }
+    }
+    return model->traces->len > 0;
+}
+
 bool ss_wire_recorded(const SsModel *model, guint trace)
 {
     const SsTraceInfo *info = ss_model_trace(model, trace);
@@ -52,7 +67,9 @@ guint32 ss_trace_sources(const SsModel *model, guint trace)
         if (process->trace == trace && ss_process_is_backend(process)) {
             backends = true;
         } else if (process->trace == trace) {
-            sources |= ss_process_outside(process) ? SS_SOURCE_WIRE : SS_SOURCE_TRACEPOINTS;
+            sources |= ss_process_outside(process)  ? SS_SOURCE_WIRE
+                       : ss_process_looked(process) ? SS_SOURCE_LOOK
+                                                    : SS_SOURCE_TRACEPOINTS;
         }
     }
     if (!sources && !backends) {

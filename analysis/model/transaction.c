@@ -227,7 +227,8 @@ static void wait_lasts(SsModel *model, SsProcess *process, SsThread *thread, con
         /* Who waits speaks up itself only when the event was on as the wait began. A state
          * dump tells of other waits, from a thread of the tracer: whoever it is that waits
          * there, the main loop stands, for it needs the lock that is held meanwhile. */
-        bool dumped = thread->tid != process->pid && thread->n_contexts == 0;
+        bool dumped =
+            thread->tid != process->pid && thread->n_contexts == 0 && !ss_process_looked(process);
         waiter = dumped ? ss_thread_main(process) : thread;
         if (waiter->waiting && waiter->wait.begin_seen) {
             waiter = thread; /* it waits for something else */

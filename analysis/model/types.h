@@ -53,6 +53,7 @@ typedef struct SsTraceInfo {
     guint host;                 /* index of the first trace of that host */
     bool recorded[SS_N_EVENTS]; /* the event is in the trace's metadata, and usable */
     bool any_recorded;
+    bool looked;    /* it is no trace: somebody looked, and nothing was recorded */
     GArray *losses; /* of SsLoss, owned, in order of begin */
     guint64 events;
     gint64 begin_ns;
@@ -204,6 +205,37 @@ typedef enum SsChannelState {
     SS_CHANNEL_CLOSED
 } SsChannelState;
 
+/* What lay unread in one end of a channel when somebody looked. */
+typedef struct SsInbox {
+    bool known;
+    guint64 bytes;
+    guint32 request; /* that is to be answered; 0: none is there, or it could not be seen */
+    guint32 flags, size;
+    bool has_range; /* of SHMEM_MAP, SHMEM_UNMAP */
+    guint32 shmid;
+    guint64 shm_offset, len;
+    guint32 entries; /* of SET_MEM_TABLE */
+    bool by_size;    /* what it is was not seen, but fits what is left of the bytes */
+} SsInbox;
+
+/* What two looks showed of a thread. */
+typedef enum SsSeen {
+    SS_SEEN_NOT,    /* nobody looked, or it could not be seen */
+    SS_SEEN_MOVES,  /* it ran in between, or its call ends by itself */
+    SS_SEEN_STANDS, /* it did not run, in a call without a time-out */
+    SS_SEEN_LOCKED, /* the same, waiting for another thread */
+} SsSeen;
+
+/* A file that came from the back-end, as the front-end has it mapped, or open at least. */
+typedef struct SsHeld {
+    guint64 ino;
+    guint64 host, len, fd_offset; /* len 0: it is not mapped */
+    gint32 fd;                    /* one that is open; -1: none is */
+    guint fds;                    /* how many are */
+    bool writable;
+    bool sure; /* the back-end has it open or mapped, too */
+} SsHeld;
+
 /* Inodes of both ends of a device's channels, as the front-end knows them; 0: not known. */
 typedef struct SsSockets {
     guint64 main_sock, main_peer;
@@ -248,7 +280,10 @@ struct SsDevice {
     SsTrail *sent;      /* owned; requests on the main channel; NULL until there are some */
     SsTrail *asked;     /* owned; requests of the back-end that were read; the same */
     SsSockets sockets;
-    SsPeer *peer; /* weak; the same connection in the back-end, NULL: not known */
+    SsPeer *peer;  /* weak; the same connection in the back-end, NULL: not known */
+    SsInbox inbox; /* of the front-end's end of the back-end channel */
+    bool served;   /* a thread of the front-end is at that channel, and would read */
+    GArray *held;  /* of SsHeld, owned; NULL: none was seen */
 };
 
 typedef enum SsDescriptorRole {
@@ -368,6 +403,8 @@ typedef struct SsWait {
     bool told_by_other;              /* which thread waits is not known: the main loop stands */
     gint64 spoke_ns, first_spoke_ns; /* last and first time it spoke up */
     guint64 waited_ms;               /* as it said then */
+    bool at_least;                   /* looked at: since when is not known, but at the latest */
+    const SsInbox *inbox;            /* weak; looked at: where its request may lie; or NULL */
     guint32 unread, peek_request, peek_flags, peek_size;
     guint32 unread_before; /* in the back-end channel, as the request was about to be sent */
     guint32 unread_at_end;
@@ -383,6 +420,7 @@ struct SsThread {
     gint32 tid;
     char *name; /* owned */
     gint64 last_ns;
+    SsSeen seen;
     guint64 events;
     guint64 closed_mapping; /* it closed the descriptor of that one last; 0: something else */
     guint n_contexts;
@@ -459,12 +497,14 @@ typedef enum SsProcessEnd {
 typedef enum SsSource {
     SS_SOURCE_TRACEPOINTS = 1 << 0, /* its own tracepoints */
     SS_SOURCE_WIRE = 1 << 1,        /* the wire library in it */
+    SS_SOURCE_LOOK = 1 << 2,        /* nothing: somebody looked at it twice, from outside */
 } SsSource;
 
 /* Identity: host, pid, birth. */
 struct SsProcess {
     guint trace;
     guint32 sources; /* bits SsSource */
+    char *unseen;    /* owned; what of it could not be looked at; NULL: nothing */
     gint32 pid;
     char *name; /* owned; of the main thread when that was seen */
     bool name_of_main;

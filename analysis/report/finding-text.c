@@ -82,7 +82,7 @@ static void add_witness(GString *out, const SsFinding *finding, guint most)
     }
 }
 
-static void add_states(GString *out, const SsFinding *finding)
+void ss_text_states(GString *out, const SsFinding *finding)
 {
     guint who = 0;
     for (guint i = 0; i < finding->statements->len; i++) {
@@ -99,7 +99,7 @@ static void add_states(GString *out, const SsFinding *finding)
     }
 }
 
-static void add_remedies(GString *out, const SsFinding *finding)
+void ss_text_remedies(GString *out, const SsFinding *finding)
 {
     g_string_append_c(out, '\n');
     if (finding->place) {
@@ -113,9 +113,13 @@ static void add_remedies(GString *out, const SsFinding *finding)
         g_autofree char *now = g_strdup_printf("now: %s", finding->remedy_now);
         ss_text_labelled(out, 8, "ends it", now);
     }
+    if (finding->costs) {
+        ss_text_labelled(out, 8, "costs", finding->costs);
+    }
     if (finding->remedy_for_good) {
         g_autofree char *good = g_strdup_printf("for good: %s", finding->remedy_for_good);
-        ss_text_labelled(out, 8, finding->remedy_now ? "" : "ends it", good);
+        const char *label = finding->remedy_now && !finding->costs ? "" : "ends it";
+        ss_text_labelled(out, 8, label, good);
     }
     g_autofree char *more = g_strdup_printf("docs/findings/%s.md", finding->id);
     ss_text_labelled(out, 8, "more", more);
@@ -137,8 +141,8 @@ void ss_text_finding(const SsReport *report, GString *out, const SsFinding *find
     ss_text_heading(report, above, finding, NULL);
     g_string_append(above, "  ");
     ss_text_wrap(above, 2, 2, finding->summary);
-    add_states(above, finding);
-    add_remedies(below, finding);
+    ss_text_states(above, finding);
+    ss_text_remedies(below, finding);
     guint most = G_MAXUINT;
     if (g_str_equal(finding->id, ss_check_reply_commit_deadlock.id)) {
         guint taken = lines_of(above) + lines_of(below) + 2; /* and the witness's head */

@@ -24,7 +24,7 @@ static void add_trace(JsonBuilder *json, const SsTraceInfo *trace)
     bool wire = trace->recorded[SS_EVENT_SHMEMSCOPE_WIRE_LIBRARY];
     for (guint id = 0; id < SS_N_EVENTS; id++) {
         /* Where no library was loaded, nobody misses what it would have told. */
-        if (!trace->recorded[id] &&
+        if (!trace->recorded[id] && !trace->looked &&
             (wire || ss_catalogue_events[id].event_class != SS_CLASS_WIRE)) {
             json_builder_add_string_value(json, ss_catalogue_events[id].name);
         }
@@ -115,6 +115,9 @@ static void add_process(JsonBuilder *json, const SsReport *report, const SsProce
     }
     if (process->sources & SS_SOURCE_WIRE) {
         json_builder_add_string_value(json, "wire");
+    }
+    if (process->sources & SS_SOURCE_LOOK) {
+        json_builder_add_string_value(json, "look");
     }
     json_builder_end_array(json);
     g_autoptr(SsState) state = ss_state_of(report->model, process);
@@ -266,6 +269,9 @@ static void add_finding(JsonBuilder *json, const SsReport *report, const SsFindi
     ss_json_begin_object(json, "remedy");
     ss_json_string_or_null(json, "now", finding->remedy_now);
     ss_json_string_or_null(json, "for_good", finding->remedy_for_good);
+    if (finding->costs) {
+        ss_json_string(json, "costs", finding->costs);
+    }
     json_builder_end_object(json);
     g_autofree char *more = g_strdup_printf("docs/findings/%s.md", finding->id);
     ss_json_string(json, "more", more);
@@ -353,6 +359,9 @@ char *ss_report_json(const SsReport *report)
     json_builder_end_array(json);
     add_undecided(json, report->checks->undecided);
     ss_json_worth(json, report);
+    if (report->add_json) {
+        report->add_json(json, report);
+    }
     return text_of(json);
 }
 

@@ -8,14 +8,21 @@
 
 #include "analysis/checks/check.h"
 
-#define SS_SCHEMA_VERSION "1.2"
+#define SS_SCHEMA_VERSION "1.3"
 
-typedef struct SsReport {
-    const SsModel *model;   /* weak; finished */
-    const SsChecks *checks; /* weak; finished */
-    const char *version;    /* of the tool; static */
+typedef struct SsReport SsReport;
+typedef struct _JsonBuilder JsonBuilder;
+struct SsEvidence;
+
+struct SsReport {
+    const SsModel *model;              /* weak; finished */
+    const SsChecks *checks;            /* weak; finished */
+    const char *version;               /* of the tool; static */
+    const struct SsEvidence *evidence; /* weak; what was looked at; NULL: it is a recording */
+    const GPtrArray *stacks;           /* weak; of SsStacks; NULL: not asked for */
     bool colour;
-} SsReport;
+    void (*add_json)(JsonBuilder *json, const SsReport *report); /* more members, or NULL */
+};
 
 char *ss_report_text(const SsReport *report);
 char *ss_report_json(const SsReport *report);

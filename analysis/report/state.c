@@ -188,6 +188,13 @@ static SsState *idle(const SsProcess *process, gint64 reach_ns)
 {
     gint64 silent = reach_ns - process->last_ns;
     g_autofree char *time = seconds(silent);
+    if (ss_process_looked(process)) {
+        return process->unseen
+                   ? state_new(SS_STATE_UNKNOWN, 0,
+                               g_strdup_printf("alive; not visible: %s", process->unseen))
+                   : state_new(SS_STATE_IDLE, 0,
+                               g_strdup("alive, and in no wait that two looks show"));
+    }
     if (!process->acted) {
         return state_new(SS_STATE_UNKNOWN, 0,
                          g_strdup("it told nothing but its state: idle, or stuck since before the "
@@ -243,7 +250,8 @@ SsState *ss_state_of(const SsModel *model, const SsProcess *process)
     gint64 reach = ss_model_reach(model, process);
     bool over = process->end == SS_END_EXITED || process->end == SS_END_SIGNAL;
     bool backend = ss_process_is_backend(process);
-    bool recorded = backend || ss_needs_recorded(model, NEEDS, process);
+    bool recorded =
+        backend || ss_process_looked(process) || ss_needs_recorded(model, NEEDS, process);
     bool lost = ss_model_lost(model, process, process->last_ns, reach);
     SsStand stand = { 0 };
     SsState *state;

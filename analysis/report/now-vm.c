@@ -1,0 +1,222 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The page of one VM: what is wrong, what was seen of both sides, what frees it and what that
+ * costs. A stuck one fits a screen of 24 lines.
+ */
+#include "analysis/checks/peer-text.h"
+#include "analysis/checks/wait-text.h"
+#include "analysis/model/text.h"
+#include "analysis/report/layout.h"
+#include "analysis/report/names.h"
+#include "analysis/report/now.h"
+#include "analysis/report/text-parts.h"
+
+#define LABEL 10
+
+static char *since_text(const SsEvidence *evidence, const SsSeenThread *thread)
+{
+    const SsLook *first = g_ptr_array_index(evidence->looks, 0);
+    const SsLook *last = g_ptr_array_index(evidence->looks, evidence->looks->len - 1);
+    bool known = thread->last_ran_ns && thread->last_ran_ns <= first->ns;
+    gint64 since = known ? thread->last_ran_ns : first->ns;
+    g_autofree char *time = ss_duration_text(MAX(last->ns - since, 0));
+    return g_strdup_printf("%s%s", known ? "" : "at least ", time);
+}
+
+/* "main thread (4311) in recvmsg for 12.3 s" */
+static void add_thread(GString *out, const SsEvidence *evidence, const char *label, gint32 pid,
+                       gint32 tid)
+{
+    const SsLook *look = g_ptr_array_index(evidence->looks, evidence->looks->len - 1);
+    const SsSeenProcess *process = ss_look_process(look, pid);
+    const SsSeenThread *thread = process ? ss_seen_thread(process, tid) : NULL;
+    if (!thread) {
+        return;
+    }
+    const char *call = ss_call_name(thread->nr);
+    g_autofree char *since = since_text(evidence, thread);
+    g_autofree char *comm = ss_text_sanitize(thread->comm, 0);
+    g_autofree char *text =
+        g_strdup_printf("%s (%d) stands in %s for %s", tid == pid ? "main thread" : comm, tid,
+                        call ? call : "a call", since);
+    ss_text_labelled(out, LABEL, label, text);
+}
+
+static void add_inbox(GString *out, const char *label, const char *where, guint64 bytes,
+                      const char *first)
+{
+    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT " bytes unread in %s%s%s", bytes,
+                                            where, first ? ": " : "", first ? first : "");
+    ss_text_labelled(out, LABEL, label, text);
+}
+
+static const SsThread *waiter_of(const SsDevice *device)
+{
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, device->process->threads);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const SsThread *thread = value;
+        if ((thread->waiting && thread->wait.device == device) || thread->reading == device) {
+            return thread;
+        }
+    }
+    return NULL;
+}
+
+static void add_held(GString *out, const SsDevice *device)
+{
+    guint64 bytes = 0;
+    guint fds = 0;
+    for (guint i = 0; device->held && i < device->held->len; i++) {
+        const SsHeld *held = &g_array_index(device->held, SsHeld, i);
+        bytes += held->len;
+        fds = MAX(fds, held->fds);
+    }
+    if (!bytes) {
+        return;
+    }
+    g_autofree char *size = ss_size_text(bytes);
+    g_autofree char *text =
+        g_strdup_printf("%u mapping%s of the back-end's files in QEMU, %s", device->held->len,
+                        device->held->len == 1 ? "" : "s", size);
+    ss_text_labelled(out, LABEL, "mapped", text);
+}
+
+/* Both sides of a device's channels, as they were seen. */
+static void add_seen(GString *out, const SsEvidence *evidence, const SsDevice *device)
+{
+    const SsThread *waiter = waiter_of(device);
+    const SsPeer *peer = device->peer;
+    const SsPeerWait *own = peer ? ss_peer_wait(peer) : NULL;
+    if (waiter) {
+        add_thread(out, evidence, "QEMU", device->process->pid, waiter->tid);
+    }
+    if (device->inbox.bytes) {
+        SsPeerWait next = { .looked = true,
+                            .request = device->inbox.request,
+                            .has_range = device->inbox.has_range,
+                            .shm_offset = device->inbox.shm_offset,
+                            .len = device->inbox.len };
+        g_autofree char *first = next.request ? ss_peer_request_text(&next) : NULL;
+        add_inbox(out, waiter ? "" : "QEMU", "its back-end channel", device->inbox.bytes, first);
+    }
+    if (own) {
+        add_thread(out, evidence, "back-end", peer->process->pid, own->tid);
+    }
+    if (peer && peer->inbox.bytes) {
+        g_autofree char *first = peer->inbox.request ? ss_inbox_request_text(&peer->inbox) : NULL;
+        add_inbox(out, own ? "" : "back-end", "its main channel", peer->inbox.bytes, first);
+    }
+    add_held(out, device);
+}
+
+static const SsDevice *device_of(const SsVm *vm)
+{
+    const SsFinding *finding = vm->finding;
+    for (guint i = 0; vm->process && i < vm->process->devices->len; i++) {
+        const SsDevice *device = g_ptr_array_index(vm->process->devices, i);
+        if (finding && finding->has_device && device->dev == finding->dev) {
+            return device;
+        }
+    }
+    return NULL;
+}
+
+static void add_looks(GString *out, const SsEvidence *evidence)
+{
+    const SsLook *first = g_ptr_array_index(evidence->looks, 0);
+    const SsLook *last = g_ptr_array_index(evidence->looks, evidence->looks->len - 1);
+    g_autoptr(GDateTime) at = g_date_time_new_from_unix_utc(first->ns / SS_NS_PER_S);
+    g_autofree char *time = at ? g_date_time_format(at, "%Y-%m-%d %H:%M:%S UTC") : g_strdup("?");
+    g_autofree char *text = first == last
+                                ? g_strdup_printf("%s, once", time)
+                                : g_strdup_printf("%s, and %.1f s later", time,
+                                                  (double)(last->ns - first->ns) / SS_NS_PER_S);
+    ss_text_labelled(out, LABEL, "looked", text);
+}
+
+/* A device of which nothing was found. */
+static void add_device(GString *out, const SsDevice *device)
+{
+    g_autofree char *name = ss_device_text(device->id, device->chardev, device->dev, device->vdev);
+    g_autoptr(GString) text = g_string_new(name);
+    if (device->peer) {
+        g_autofree char *backend =
+            ss_process_text("", device->peer->process->name, device->peer->process->pid);
+        g_string_append_printf(text, ", back-end %s", backend);
+    } else {
+        g_string_append(text, device->main_channel == SS_CHANNEL_OPEN
+                                  ? ", its back-end was not found"
+                                  : ", no back-end is connected");
+    }
+    ss_text_labelled(out, LABEL, "device", text->str);
+}
+
+static void add_devices(GString *out, const SsEvidence *evidence, const SsVm *vm,
+                        const SsDevice *but)
+{
+    guint rest = 0;
+    for (guint i = 0; vm->process && i < vm->process->devices->len; i++) {
+        const SsDevice *device = g_ptr_array_index(vm->process->devices, i);
+        if (but) {
+            rest += device != but;
+            continue;
+        }
+        add_device(out, device);
+        add_seen(out, evidence, device);
+    }
+    if (rest) {
+        g_autofree char *text =
+            g_strdup_printf("%u other device%s of this VM", rest, rest == 1 ? "" : "s");
+        ss_text_labelled(out, LABEL, "and", text);
+    }
+    if (!vm->process && !vm->seen->ended) {
+        ss_text_labelled(out, LABEL, "device", "none has a vhost-user channel");
+    }
+}
+
+static void add_finding(const SsReport *report, const SsEvidence *evidence, GString *out,
+                        const SsVm *vm, const SsFinding *finding)
+{
+    const SsVm one = { .process = vm->process, .seen = vm->seen, .finding = finding };
+    const SsDevice *device = device_of(&one);
+    ss_text_heading(report, out, finding, NULL);
+    ss_text_states(out, finding);
+    g_string_append_c(out, '\n');
+    add_looks(out, evidence);
+    if (device) {
+        add_seen(out, evidence, device);
+        add_devices(out, evidence, vm, device);
+    } else {
+        add_devices(out, evidence, vm, NULL);
+    }
+    ss_text_remedies(out, finding);
+}
+
+void ss_now_vm_text(const SsReport *report, GString *out, const SsVm *vm)
+{
+    const SsEvidence *evidence = report->evidence;
+    guint shown = 0;
+    for (guint i = 0; i < report->checks->findings->len; i++) {
+        const SsFinding *finding = g_ptr_array_index(report->checks->findings, i);
+        if (finding->has_process && !vm->seen->ended) {
+            g_string_append(out, shown++ ? "\n" : "");
+            add_finding(report, evidence, out, vm, finding);
+        }
+    }
+    if (shown) {
+        return;
+    }
+    g_autofree char *name = ss_vm_name(vm);
+    g_autofree char *comm = ss_text_sanitize(vm->seen->comm, 0);
+    g_autofree char *process = ss_process_text(*vm->seen->vm ? name : "", comm, vm->seen->pid);
+    g_string_append_printf(out, "%s: %s\n", process, ss_vm_state_name(vm->state));
+    add_looks(out, evidence);
+    add_devices(out, evidence, vm, NULL);
+    g_autofree char *worth =
+        g_strdup_printf("%u of %u checks: what only a recording shows was not looked for",
+                        ss_checks_decided(report->checks), ss_checks_count(report->checks));
+    ss_text_labelled(out, LABEL, "worth", worth);
+}
