@@ -68,8 +68,8 @@ static GPtrArray *stacks_of(const SsAcquire *acquire)
         bool wanted = acquire->traces != NULL;
         for (guint f = 0; f < acquire->checks->findings->len; f++) {
             const SsFinding *finding = g_ptr_array_index(acquire->checks->findings, f);
-            wanted |= finding->has_process && (finding->pid == channel->front_pid ||
-                                               finding->pid == channel->back_pid);
+            wanted |= finding->has_process &&
+                      (finding->pid == channel->front_pid || finding->pid == channel->back_pid);
         }
         if (wanted) {
             take_stacks(stacks, look, channel->front_pid);
