@@ -407,14 +407,18 @@ SsEvidence *ss_evidence_parse(const char *data, gsize length, const char *name, 
     g_autoptr(SsEvidence) evidence = ss_evidence_new();
     g_autoptr(GError) cause = NULL;
     SsLoad load = { 0 };
-    if (length > SS_MAX_BYTES) {
+    if (length == 0) {
+        refuse(&load, "it is empty");
+    } else if (length > SS_MAX_BYTES) {
         refuse(&load, "it is too large");
     } else if (!g_utf8_validate(data, (gssize)length, NULL)) {
         refuse(&load, "it is no UTF-8");
     } else if (is_too_deep(data, length)) {
         refuse(&load, "it is nested too deeply");
     } else if (!json_parser_load_from_data(parser, data, (gssize)length, &cause)) {
-        refuse(&load, "%s", cause->message);
+        /* The parser's words may quote half a character. */
+        g_autofree char *words = g_utf8_make_valid(cause->message, -1);
+        refuse(&load, "%s", words);
     } else {
         load_evidence(&load, json_parser_get_root(parser), evidence);
     }

@@ -119,9 +119,12 @@ static void take_socket(GHashTable *table, GHashTable *pending, const struct nlm
 static int take_messages(GHashTable *table, GHashTable *pending, const void *bytes, gssize len,
                          guint64 netns)
 {
-    int left = (int)len;
-    for (const struct nlmsghdr *header = bytes; NLMSG_OK(header, left);
-         header = NLMSG_NEXT(header, left)) {
+    for (gsize at = 0; at + sizeof(struct nlmsghdr) <= (gsize)len;) {
+        const struct nlmsghdr *header = (const struct nlmsghdr *)((const char *)bytes + at);
+        if (header->nlmsg_len < sizeof *header || header->nlmsg_len > (gsize)len - at) {
+            return -EIO;
+        }
+        at += NLMSG_ALIGN(header->nlmsg_len);
         if (header->nlmsg_type == NLMSG_DONE) {
             return 1;
         }

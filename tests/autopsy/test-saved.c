@@ -161,6 +161,7 @@ static void test_damaged(void)
         { "\"looks\"", "\"locks\"", "\"looks\" is missing" },
         { "\"looks\" : [", "\"looks\" : [[[[[[[[[[[[[[[[[[[", "nested too deeply" },
         { "\"host\" : \"", "\"host\" : \"\xff", "no UTF-8" },
+        { "\"host\" : \"", "\"\\ud800\"\"host\" : \"", "" },
     };
     gsize len;
     g_autofree char *text = example_text(&len);
@@ -175,6 +176,7 @@ static void test_damaged(void)
         g_assert_null(loaded);
         g_assert_nonnull(error);
         g_assert_true(g_str_has_prefix(error->message, "Cannot read evidence: path=\"a/file\": "));
+        g_assert_true(g_utf8_validate(error->message, -1, NULL));
         if (!strstr(error->message, cases[i].said)) {
             g_error("%u: \"%s\" does not say: %s", i, error->message, cases[i].said);
         }
