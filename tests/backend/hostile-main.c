@@ -86,6 +86,7 @@ int main(int argc, char **argv)
     gboolean lies = FALSE;
     gboolean endless = FALSE;
     gboolean one_region = FALSE;
+    gboolean plain = FALSE;
     const GOptionEntry entries[] = {
         { "socket", 0, 0, G_OPTION_ARG_FILENAME, &socket_path,
           "Listen for the front-end on the unix socket PATH", "PATH" },
@@ -110,6 +111,8 @@ int main(int argc, char **argv)
           "Send only what is legal, in rounds, and serve the main channel by \"threads\", "
           "\"serving\" meanwhile or \"blocking\"",
           "HOW" },
+        { "plain", 0, 0, G_OPTION_ARG_NONE, &plain,
+          "With --legal: map only files that can be mapped for writing, of the usual kind", NULL },
         { "live", 0, 0, G_OPTION_ARG_INT, &live,
           "With --legal: have so many mappings at once, at most (64)", "N" },
         { "writable", 0, 0, G_OPTION_ARG_INT, &writable,
@@ -154,6 +157,7 @@ int main(int argc, char **argv)
     legal_options.reply_ack = !no_reply_ack;
     legal_options.mem_slots = !no_mem_slots;
     legal_options.one_region = one_region;
+    legal_options.plain = plain;
     legal_options.region = (uint64_t)region;
     legal_options.live = (unsigned)live;
     legal_options.writable = (unsigned)writable;

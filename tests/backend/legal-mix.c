@@ -93,7 +93,7 @@ static const SsHostileFile *some_file(SsLegalMix *mix)
 
     do {
         file = &g_array_index(mix->files, SsHostileFile, ss_legal_mix_below(mix, mix->files->len));
-    } while (!file->is_plain && !one_in(mix, 3));
+    } while (!file->is_plain && (mix->limits.plain || !one_in(mix, 3)));
     return file;
 }
 

@@ -15,6 +15,7 @@ typedef struct {
     unsigned writable;      /* of them that the guest may write: each is an entry of the table */
     gboolean always_reply;  /* each message asks for its reply */
     gboolean whole_at_once; /* no message comes in pieces */
+    gboolean plain;         /* files of the usual kind only: each can be mapped for writing */
 } SsLegalLimits;
 
 /* `model` says what is mapped at the time of a message; it and `files` (of SsHostileFile) stay

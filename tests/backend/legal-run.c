@@ -169,6 +169,7 @@ static void prepare(SsLegalRun *run)
         .writable = options->writable,
         .always_reply = options->manner == SS_LEGAL_BLOCKING,
         .whole_at_once = options->manner == SS_LEGAL_BLOCKING,
+        .plain = options->plain,
     };
 
     run->mix = ss_legal_mix_new(options->seed, &limits, run->stage.model, run->stage.files);

@@ -41,6 +41,7 @@ typedef struct {
     gboolean mem_slots;
     gboolean one_region; /* of three: what a device behind a root port has room for */
     uint64_t region;     /* bytes of the first one */
+    gboolean plain;      /* files of the usual kind only */
     unsigned live;       /* mappings at once, at most */
     unsigned writable;   /* of them that the guest may write */
     unsigned round;      /* messages of a round, on average */

@@ -20,6 +20,7 @@ typedef struct {
 /* What occurred, how often. */
 typedef struct {
     unsigned maps, unmaps, whole, writable, read_only, no_reply, pieces, region_ends;
+    unsigned odd_files;
     unsigned live_most, writable_most;
     uint64_t sum; /* of all fields */
 } Seen;
@@ -34,6 +35,7 @@ static void set_up(Fixture *fixture, const void *data)
     };
 
     files[2].writable = FALSE;
+    files[2].is_plain = FALSE;
     fixture->regions[0] = REGION;
     fixture->regions[7] = 8 * P;
     fixture->regions[200] = P;
@@ -70,6 +72,7 @@ static void see(Fixture *fixture, Seen *seen, const SsHostileMessage *message)
     seen->region_ends += message->len < size && message->shm_offset + message->len == size;
     seen->writable += message->map_flags == 1;
     seen->read_only += message->map_flags == 0;
+    seen->odd_files += !message->file->is_plain;
 }
 
 static Seen play(Fixture *fixture, uint64_t seed, const SsLegalLimits *limits)
@@ -107,6 +110,7 @@ static void test_all_kinds(Fixture *fixture, const void *data)
         g_assert_cmpuint(seen.read_only, >, COUNT / 20);
         g_assert_cmpuint(seen.no_reply, >, COUNT / 10);
         g_assert_cmpuint(seen.pieces, >, COUNT / 200);
+        g_assert_cmpuint(seen.odd_files, >, COUNT / 200);
     }
 }
 
@@ -119,6 +123,15 @@ static void test_limits(Fixture *fixture, const void *data)
     g_assert_cmpuint(seen.pieces, ==, 0);
     g_assert_cmpuint(seen.writable, ==, 0);
     g_assert_cmpuint(seen.live_most, ==, 2);
+}
+
+static void test_plain(Fixture *fixture, const void *data)
+{
+    const SsLegalLimits limits = { .live = LIVE, .writable = WRITABLE, .plain = TRUE };
+    Seen seen = play(fixture, 1, &limits);
+
+    g_assert_cmpuint(seen.odd_files, ==, 0);
+    g_assert_cmpuint(seen.maps, >, COUNT / 3);
 }
 
 static void test_seed(Fixture *fixture, const void *data)
@@ -135,6 +148,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add("/legal/all-kinds", Fixture, NULL, set_up, test_all_kinds, tear_down);
     g_test_add("/legal/limits", Fixture, NULL, set_up, test_limits, tear_down);
+    g_test_add("/legal/plain", Fixture, NULL, set_up, test_plain, tear_down);
     g_test_add("/legal/seed", Fixture, NULL, set_up, test_seed, tear_down);
     return g_test_run();
 }
