@@ -18,8 +18,11 @@ static char *mend_apparmor(const char *rules, const char *library)
 {
     const char *local =
         strstr(rules, APPARMOR_LOCAL) ? "/etc/apparmor.d/" APPARMOR_LOCAL : APPARMOR_RULES;
+    g_autofree char *directory = g_path_get_dirname(library);
     g_autofree char *lines =
-        g_strdup_printf("%s mr,\\n/{,var/}run/lttng/** rw,\\n/dev/shm/lttng-ust-* rw,\\n", library);
+        g_strdup_printf("%s mr,\\n%s/" SS_PRELOAD_PROVIDER " mr,\\n/{,var/}run/lttng/** rw,\\n"
+                        "/dev/shm/lttng-ust-* rw,\\n",
+                        library, directory);
     g_autofree char *quoted = g_shell_quote(lines);
 
     return g_strdup_printf("printf %s | sudo tee -a %s, and start the VM anew", quoted, local);
@@ -31,10 +34,12 @@ static bool allowed(const char *rules, const char *library)
     g_autofree char *name = g_path_get_basename(library);
     g_autofree char *own = NULL;
 
-    return strstr(rules, name) ||
-           (strstr(rules, APPARMOR_LOCAL) &&
-            g_file_get_contents("/etc/apparmor.d/" APPARMOR_LOCAL, &own, NULL, NULL) &&
-            strstr(own, name));
+    if (!strstr(rules, APPARMOR_LOCAL) ||
+        !g_file_get_contents("/etc/apparmor.d/" APPARMOR_LOCAL, &own, NULL, NULL)) {
+        own = g_strdup("");
+    }
+    return (strstr(rules, name) || strstr(own, name)) &&
+           (strstr(rules, SS_PRELOAD_PROVIDER) || strstr(own, SS_PRELOAD_PROVIDER));
 }
 
 static void look_at_apparmor(SsDoctor *doctor, bool *ret_any)

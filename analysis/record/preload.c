@@ -94,6 +94,23 @@ static char *reason_of(const char *output, const char *library)
     return strstr(output, library) ? NULL : g_strdup("its loader does not load it");
 }
 
+/*
+ * The library's other half, by which it tells, beside it. A program that is recorded has it from
+ * its start, as if the library were one; by itself the library loads it when it needs it.
+ */
+static char *find_provider(const char *library, GError **error)
+{
+    g_autofree char *directory = g_path_get_dirname(library);
+    g_autofree char *path = g_build_filename(directory, SS_PRELOAD_PROVIDER, NULL);
+
+    if (!g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
+        g_set_error(error, SS_RECORD_ERROR, SS_PRELOAD_NO_LIBRARY,
+                    "Cannot find the wire library's provider: path=\"%s\": no such file", path);
+        return NULL;
+    }
+    return g_steal_pointer(&path);
+}
+
 /* Name and place of a sanitizer's runtime among what is loaded, or NULL. */
 static char *sanitizer_of(const char *output)
 {
@@ -114,15 +131,17 @@ static char *sanitizer_of(const char *output)
 }
 
 /* What the program's own loader says that it would load; it runs nothing of the program. */
-static char *ask_loader(const SsProgram *program, const char *library, GError **error)
+static char *ask_loader(const SsProgram *program, const char *library, const char *provider,
+                        GError **error)
 {
+    g_autofree char *both = g_strconcat(library, ":", provider, NULL);
     const char *const argv[] = { program->interpreter, "--list", program->path, NULL };
     g_auto(GStrv) environment = g_get_environ();
     g_autofree char *output = NULL;
     g_autofree char *complaints = NULL;
     int status;
 
-    environment = g_environ_setenv(environment, "LD_PRELOAD", library, TRUE);
+    environment = g_environ_setenv(environment, "LD_PRELOAD", both, TRUE);
     if (!g_spawn_sync(NULL, (char **)argv, environment, G_SPAWN_DEFAULT, NULL, NULL, &output,
                       &complaints, &status, error)) {
         g_prefix_error(error, "Cannot ask the command's loader: ");
@@ -162,11 +181,16 @@ static gboolean check_kind(const SsProgram *program, const char *library, GError
     return TRUE;
 }
 
-/* ret_sanitizer: runtime that has to come before everything else, or NULL; owned by the caller */
-static gboolean check(const char *name, const char *library, char **ret_sanitizer, GError **error)
+/*
+ * ret_sanitizer: runtime that has to come before everything else, or NULL; ret_provider: what
+ * comes behind the library, or NULL. Both are owned by the caller.
+ */
+static gboolean check(const char *name, const char *library, char **ret_sanitizer,
+                      char **ret_provider, GError **error)
 {
     g_auto(SsProgram) program = { 0 };
     g_autofree char *output = NULL;
+    g_autofree char *provider = NULL;
     g_autofree char *reason = NULL;
 
     if (!ss_program_find(&program, name)) {
@@ -176,7 +200,11 @@ static gboolean check(const char *name, const char *library, char **ret_sanitize
     if (!check_kind(&program, library, error)) {
         return FALSE;
     }
-    output = ask_loader(&program, library, error);
+    provider = find_provider(library, error);
+    if (!provider) {
+        return FALSE;
+    }
+    output = ask_loader(&program, library, provider, error);
     if (!output) {
         return FALSE;
     }
@@ -185,6 +213,7 @@ static gboolean check(const char *name, const char *library, char **ret_sanitize
         return refuse(error, &program, SS_PRELOAD_LOADER, reason);
     }
     *ret_sanitizer = sanitizer_of(output);
+    *ret_provider = g_steal_pointer(&provider);
     return TRUE;
 }
 
@@ -205,8 +234,9 @@ gboolean ss_preload_check(const char *program, char **ret_library, GError **erro
 {
     g_autofree char *library = find_library(error);
     g_autofree char *sanitizer = NULL;
-    gboolean good =
-        library && check_path(library, error) && check(program, library, &sanitizer, error);
+    g_autofree char *provider = NULL;
+    gboolean good = library && check_path(library, error) &&
+                    check(program, library, &sanitizer, &provider, error);
 
     if (ret_library) {
         *ret_library = g_steal_pointer(&library);
@@ -232,16 +262,18 @@ char *ss_preload_value(char *const *argv, gboolean wire, GError **error)
 
     if (wire) {
         g_autofree char *library = find_library(error);
+        g_autofree char *provider = NULL;
         g_autofree char *sanitizer = NULL;
 
         if (!library) {
             return NULL;
         }
-        if (!check_path(library, error) || !check(argv[0], library, &sanitizer, error)) {
+        if (!check_path(library, error) || !check(argv[0], library, &sanitizer, &provider, error)) {
             return NULL;
         }
         append(value, sanitizer ? sanitizer : "");
         append(value, library);
+        append(value, provider ? provider : "");
     }
     if (ss_preload_daemonizes(argv)) {
         append(value, FORK_LIBRARY);

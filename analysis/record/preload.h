@@ -4,6 +4,9 @@
 
 #include <glib.h>
 
+/* The wire library's other half: a file beside it. */
+#define SS_PRELOAD_PROVIDER "libshmemscope-wire-provider.so"
+
 /* Code of an error of ss_preload_value and ss_preload_check: why the library cannot be there. */
 typedef enum SsPreloadFault {
     SS_PRELOAD_OTHER, /* what has nothing to do with the program */

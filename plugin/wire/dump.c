@@ -3,12 +3,12 @@
  *
  * The library's beginning, and its state told again when the tracer asks for it.
  */
-#include <dlfcn.h>
 #include <pthread.h>
 
 #include "audit.h"
 #include "conn.h"
 #include "file.h"
+#include "load.h"
 #include "real.h"
 #include "tell.h"
 #include "watch.h"
@@ -21,11 +21,10 @@ static void tell_library(void)
 }
 
 /*
- * LTTng-UST begins each state dump with an event of its own; a probe on it is how a program joins
- * in. It runs in a thread of the tracer, after a recording began and for each `lttng regenerate
+ * Runs in a thread of the tracer, after a recording began and for each `lttng regenerate
  * statedump`, and in a child once its tracer was set up.
  */
-static void dump(void *data, void *session)
+void ss_wire_dump(void *data, void *session)
 {
     SsWireGuard guard;
     (void)data;
@@ -48,22 +47,9 @@ static void dump(void *data, void *session)
     ss_wire_leave(&guard);
 }
 
-/* The tracer's library with the function for it is loaded by every traced program, not linked. */
-static void join_state_dumps(void)
-{
-    typedef int (*Register)(const char *provider, const char *event, void (*probe)(void),
-                            void *data, const char *signature);
-    void *library = dlopen("liblttng-ust-tracepoint.so.1", RTLD_NOW);
-    Register function =
-        library ? (Register)dlsym(library, "lttng_ust_tracepoint_provider_register") : NULL;
-    if (function) {
-        (void)function("lttng_ust_statedump", "start", (void (*)(void))dump, NULL,
-                       "struct lttng_ust_session *, session");
-    }
-}
-
 static void before_fork(void)
 {
+    ss_wire_load_before_fork();
     ss_wire_lock_for_fork();
 }
 
@@ -74,6 +60,7 @@ static void after_fork_parent(void)
 
 static void after_fork_child(void)
 {
+    ss_wire_load_forked();
     ss_wire_watch_forked();
     ss_wire_unlock_after_fork(true);
 }
@@ -83,7 +70,5 @@ __attribute__((constructor)) static void begin(void)
     (void)ss_wire_own_process();
     ss_wire_real_resolve();
     (void)pthread_atfork(before_fork, after_fork_parent, after_fork_child);
-    join_state_dumps();
-    /* A recording that was there first has had its state dump. */
-    tell_library();
+    ss_wire_load_begin();
 }

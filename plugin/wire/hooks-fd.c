@@ -12,6 +12,7 @@
 #include "conn.h"
 #include "file.h"
 #include "hooks.h"
+#include "load.h"
 #include "real.h"
 
 static inline SsWireKind kind_of(int fd)
@@ -46,6 +47,9 @@ SS_EXPORT int socket(int domain, int type, int protocol)
 {
     int fd = REAL(socket)(domain, type, protocol);
     taken(fd);
+    if (domain == AF_UNIX && fd >= 0) {
+        ss_wire_load_for_socket();
+    }
     return fd;
 }
 
@@ -62,6 +66,9 @@ SS_EXPORT int socketpair(int domain, int type, int protocol, int fds[2])
         ss_wire_pair(fds[0], fds[1]);
         ss_wire_leave(&guard);
     }
+    if (domain == AF_UNIX && result == 0) {
+        ss_wire_load_for_socket();
+    }
     return result;
 }
 
@@ -69,6 +76,7 @@ SS_EXPORT int accept(int fd, __SOCKADDR_ARG address, socklen_t *length)
 {
     int newfd = REAL(accept)(fd, address, length);
     taken(newfd);
+    ss_wire_load_put_off();
     return newfd;
 }
 
@@ -76,6 +84,7 @@ SS_EXPORT int accept4(int fd, __SOCKADDR_ARG address, socklen_t *length, int fla
 {
     int newfd = REAL(accept4)(fd, address, length, flags);
     taken(newfd);
+    ss_wire_load_put_off();
     return newfd;
 }
 

@@ -4,6 +4,7 @@
  * What is mapped of descriptors that came over a channel: ranges, sorted, none over another.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "conn.h"
 #include "file.h"

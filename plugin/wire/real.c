@@ -72,6 +72,16 @@ static void *raw_mremap(void *address, size_t length, size_t newlength, int flag
     return (void *)syscall(SYS_mremap, address, length, newlength, flags, to);
 }
 
+/* No system call: a constructor that comes before ours begins a thread. */
+static int raw_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                              void *(*routine)(void *), void *data)
+{
+    int (*found)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) =
+        (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))dlsym(
+            RTLD_NEXT, "pthread_create");
+    return found ? found(thread, attributes, routine, data) : EAGAIN;
+}
+
 #define SS_WIRE_DEFINE(type, name, parameters, arguments) \
     type(*ss_wire_real_##name) parameters = raw_##name;
 SS_WIRE_REAL_FUNCTIONS(SS_WIRE_DEFINE)

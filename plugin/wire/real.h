@@ -7,6 +7,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -72,7 +73,10 @@
     X(void *, mmap, (void *address, size_t length, int prot, int flags, int fd, off_t offset), ) \
     X(void *, mmap64, \
       (void *address, size_t length, int prot, int flags, int fd, off64_t offset), ) \
-    X(void *, mremap, (void *address, size_t length, size_t newlength, int flags, ...), )
+    X(void *, mremap, (void *address, size_t length, size_t newlength, int flags, ...), ) \
+    X(int, pthread_create, \
+      (pthread_t * thread, const pthread_attr_t *attributes, void *(*routine)(void *), \
+       void *data), )
 
 #define SS_WIRE_DECLARE(type, name, parameters, arguments) \
     extern type(*ss_wire_real_##name) parameters;

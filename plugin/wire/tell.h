@@ -7,17 +7,18 @@
 
 #include <stdatomic.h>
 
-#include "ss-wire-provider.h"
+#include "load.h"
 #include "state.h"
 
 /* True when somebody records the event: only then is found out what is costly. */
 #define SS_WIRE_ON(event) \
-    (lttng_ust_tracepoint_enabled(shmemscope_wire, event) && \
+    (__atomic_load_n(atomic_load_explicit(&ss_wire_teller, memory_order_acquire)->event##_on, \
+                     __ATOMIC_RELAXED) && \
      atomic_load_explicit(&ss_wire_telling, memory_order_relaxed))
 
 #define SS_WIRE_TELL(event, ...) \
     do { \
-        if (SS_WIRE_ON(event)) { \
-            lttng_ust_do_tracepoint(shmemscope_wire, event, __VA_ARGS__); \
+        if (SS_WIRE_UNLIKELY(SS_WIRE_ON(event))) { \
+            atomic_load_explicit(&ss_wire_teller, memory_order_acquire)->event(__VA_ARGS__); \
         } \
     } while (0)

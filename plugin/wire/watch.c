@@ -193,7 +193,8 @@ void ss_wire_watch_start(void)
     }
     int error = errno;
     bool was = false;
-    if (!ss_wire_own_process() || !atomic_compare_exchange_strong(&running, &was, true)) {
+    if (!ss_wire_loaded() || !ss_wire_own_process() ||
+        !atomic_compare_exchange_strong(&running, &was, true)) {
         errno = error;
         return;
     }
@@ -211,7 +212,7 @@ void ss_wire_watch_start(void)
         (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
         (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
         /* Refused (limits, a sandbox): nothing lasting is told, and it is not tried again. */
-        (void)pthread_create(&thread, &attributes, watch, NULL);
+        (void)REAL(pthread_create)(&thread, &attributes, watch, NULL);
         (void)pthread_attr_destroy(&attributes);
     }
     (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &signals, NULL, sizeof(signals));

@@ -85,6 +85,9 @@ class Said:
                                  + json.dumps(self.document['items'], indent=1))
         return found[0]
 
+# The library's other half, beside it.
+PROVIDER = 'libshmemscope-wire-provider.so'
+
 
 class DoctorTest(unittest.TestCase):
     shmemscope = wire = ''  # of the build
@@ -106,6 +109,8 @@ class DoctorTest(unittest.TestCase):
         # Copies: any user may reach them, wherever the build is.
         self.tool = shutil.copy(self.shmemscope, self.path('shmemscope'))
         self.library = shutil.copy(self.wire, self.path('libwire.so'))
+        self.provider = shutil.copy(os.path.join(os.path.dirname(self.wire), PROVIDER),
+                                    self.path(PROVIDER))
         self.home = self.directory('home')
 
     def path(self, name):

@@ -190,10 +190,18 @@ class LibraryTest(DoctorTest):
         said = self.ask(environment={'SHMEMSCOPE_WIRE': '/etc/passwd'})
         self.assert_item(said, 'library', 'wire', 'fails', 'no ELF file', '^unset')
 
+    def test_without_its_provider(self):
+        os.unlink(self.provider)
+        said = self.ask('--ask', 'wire')
+        self.assert_item(said, 'library', 'wire', 'fails', 'provider', 'SHMEMSCOPE_WIRE')
+        self.assertEqual((said.can['wire'], said.status), ('no', 1))
+
     def test_without_lttng(self):
-        path = self.path('libbroken.so')
-        with open(self.wire, 'rb') as text, open(path, 'wb') as copy:
-            copy.write(text.read().replace(b'liblttng-ust.so.1\0', b'liblttng-ust.so.9\0'))
+        path = shutil.copy(self.wire, self.path('libbroken.so'))
+        with open(self.provider, 'rb') as text:
+            changed = text.read().replace(b'liblttng-ust.so.1\0', b'liblttng-ust.so.9\0')
+        with open(self.provider, 'wb') as provider:
+            provider.write(changed)
         said = self.ask('--backend', 'cat', environment={'SHMEMSCOPE_WIRE': path})
         self.assert_item(said, 'library', 'wire', 'fails', r'liblttng-ust\.so\.9',
                          'apt install liblttng-ust1')
@@ -236,8 +244,8 @@ class ConfinementTest(DoctorTest):
         said = self.ask(before=mounts(f'{script}{command} > /dev/null'))
         self.assert_item(said, 'confinement', 'apparmor', 'good', 'with rules')
         with open(self.path('etc/apparmor.d/abstractions/libvirt-qemu'), encoding='utf-8') as text:
-            self.assertEqual(text.read(), f'{rules}{self.library} mr,\n/{{,var/}}run/lttng/** rw,\n'
-                             '/dev/shm/lttng-ust-* rw,\n')
+            self.assertEqual(text.read(), f'{rules}{self.library} mr,\n{self.provider} mr,\n'
+                             '/{,var/}run/lttng/** rw,\n''/dev/shm/lttng-ust-* rw,\n')
 
     def test_apparmor_with_local_rules(self):
         script = self.apparmor('include if exists <local/abstractions/libvirt-qemu>\n', '')

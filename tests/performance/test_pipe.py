@@ -26,17 +26,22 @@ class PipeTest(unittest.TestCase):
     def setUp(self):
         self.pipe = wire_pipe.Pipe(BUILD)
 
-    def a_round(self, kind):
+    def a_round(self, kind, threads):
         """Instructions of one write and one read; what is done once cancels out."""
+        self.pipe.threads = threads
         with tempfile.TemporaryDirectory(prefix="ss-pipe-") as out:
             few, many = (self.pipe.instructions(kind, count, out) for count in (COUNT, 3 * COUNT))
         return (many - few) / (2 * COUNT)
 
     def test_instructions(self):
-        without, dormant = (self.a_round(kind) for kind in ("without", "dormant"))
-        self.assertGreater(without, 10)
-        self.assertGreater(dormant, without)
-        self.assertLessEqual(dormant - without, MOST)
+        """In a program of one thread as well, which stays one: LTTng's are not there."""
+        for threads in (1, 2):
+            with self.subTest(threads=threads):
+                without, dormant = (self.a_round(kind, threads)
+                                    for kind in ("without", "dormant"))
+                self.assertGreater(without, 10)
+                self.assertGreater(dormant, without)
+                self.assertLessEqual(dormant - without, MOST)
 
     def test_each_run_has_the_library_or_not(self):
         for kind in wire_pipe.KINDS:

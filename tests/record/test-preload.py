@@ -17,7 +17,8 @@ import tempfile
 import time
 import unittest
 
-SHMEMSCOPE = EMIT = WIRE = ''
+SHMEMSCOPE = EMIT = WIRE = PROVIDER = ''
+PROVIDER_NAME = 'libshmemscope-wire-provider.so'
 PATIENCE = 30  # seconds until a test calls something stuck
 CANNOT_RECORD = 3
 USAGE = 2
@@ -76,24 +77,25 @@ class PreloadTest(unittest.TestCase):
         done = self.record('--wire', '--', '/usr/bin/printenv', 'LD_PRELOAD',
                            environment={'LD_PRELOAD': 'libdl.so.2 libm.so.6', **RUNTIME_BEHIND})
         self.assertEqual((done.returncode, done.stdout),
-                         (0, f'{WIRE}:libdl.so.2:libm.so.6\n'), done.stderr)
+                         (0, f'{WIRE}:{PROVIDER}:libdl.so.2:libm.so.6\n'), done.stderr)
         self.assertTrue(self.events('shmemscope_wire:library'))
 
     def test_library_is_named_once(self):
         done = self.record('--wire', '--', '/usr/bin/printenv', 'LD_PRELOAD',
                            environment={'LD_PRELOAD': f'libm.so.6:{WIRE}', **RUNTIME_BEHIND})
-        self.assertEqual(done.stdout, f'{WIRE}:libm.so.6\n', done.stderr)
+        self.assertEqual(done.stdout, f'{WIRE}:{PROVIDER}:libm.so.6\n', done.stderr)
 
     def test_without_it_nothing_is_preloaded(self):
         done = self.record('--', '/usr/bin/printenv', 'LD_PRELOAD')
         self.assertEqual((done.returncode, done.stdout), (1, ''), done.stderr)
 
     def test_library_that_is_given(self):
-        other = self.path('libother.so')
+        other, provider = self.path('libother.so'), self.path(PROVIDER_NAME)
         shutil.copy(WIRE, other)
+        shutil.copy(PROVIDER, provider)
         done = self.record('--wire', '/usr/bin/printenv', 'LD_PRELOAD',
                            environment={'SHMEMSCOPE_WIRE': other})
-        self.assertEqual(done.stdout, f'{other}\n', done.stderr)
+        self.assertEqual(done.stdout, f'{other}:{provider}\n', done.stderr)
 
     def test_runtime_of_a_sanitizer_stays_in_front(self):
         """It ends a program in which it is not."""
@@ -105,7 +107,8 @@ class PreloadTest(unittest.TestCase):
         subprocess.run(['gcc', '-fsanitize=address', '-o', program, source], check=True)
         done = self.record('--wire', program)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertRegex(done.stdout, rf'^/\S+/libasan\.so\.\d+:{re.escape(WIRE)}\n$')
+        self.assertRegex(done.stdout, rf'^/\S+/libasan\.so\.\d+:{re.escape(WIRE)}:'
+                                      rf'{re.escape(PROVIDER)}\n$')
 
     def test_command_that_is_not_there(self):
         done = self.record('--wire', self.path('nothing'))
@@ -150,7 +153,8 @@ class PreloadTest(unittest.TestCase):
     def test_library_that_does_not_load(self):
         """It needs what is not there: the loader is asked, and what it says is passed on."""
         broken = self.path('libbroken.so')
-        with open(WIRE, 'rb') as text, open(broken, 'wb') as copy:
+        shutil.copy(WIRE, broken)
+        with open(PROVIDER, 'rb') as text, open(self.path(PROVIDER_NAME), 'wb') as copy:
             copy.write(text.read().replace(b'liblttng-ust.so.1\0', b'liblttng-xyz.so.1\0'))
         self.assert_refused(self.record('--wire', EMIT, '1',
                                         environment={'SHMEMSCOPE_WIRE': broken}),
@@ -159,6 +163,13 @@ class PreloadTest(unittest.TestCase):
     def test_library_that_is_not_there(self):
         self.assert_refused(self.record('--wire', EMIT, '1', environment={
             'SHMEMSCOPE_WIRE': self.path('nothing.so')}), r'Cannot find the wire library.*nothing')
+
+    def test_library_without_its_provider(self):
+        alone = self.path('libalone.so')
+        shutil.copy(WIRE, alone)
+        self.assert_refused(self.record('--wire', EMIT, '1',
+                                        environment={'SHMEMSCOPE_WIRE': alone}),
+                            rf"Cannot find the wire library's provider.*{PROVIDER_NAME}")
 
     def test_library_whose_path_cannot_be_told(self):
         spaced = self.path('with space.so')
@@ -284,5 +295,6 @@ os.execv({EMIT!r}, ['emit', '300'])
 
 if __name__ == '__main__':
     SHMEMSCOPE, EMIT, WIRE = (os.path.abspath(path) for path in sys.argv[1:4])
+    PROVIDER = os.path.join(os.path.dirname(WIRE), PROVIDER_NAME)
     del sys.argv[1:4]
     unittest.main(verbosity=2)
