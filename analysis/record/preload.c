@@ -104,8 +104,10 @@ static char *find_provider(const char *library, GError **error)
     g_autofree char *path = g_build_filename(directory, SS_PRELOAD_PROVIDER, NULL);
 
     if (!g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
-        g_set_error(error, SS_RECORD_ERROR, SS_PRELOAD_NO_LIBRARY,
-                    "Cannot find the wire library's provider: path=\"%s\": no such file", path);
+        g_set_error(
+            error, SS_RECORD_ERROR, SS_PRELOAD_NO_LIBRARY,
+            "Cannot load the wire library: path=\"%s\": its provider is not beside it, " SS_PRELOAD_PROVIDER,
+            library);
         return NULL;
     }
     return g_steal_pointer(&path);

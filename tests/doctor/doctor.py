@@ -85,6 +85,7 @@ class Said:
                                  + json.dumps(self.document['items'], indent=1))
         return found[0]
 
+
 # The library's other half, beside it.
 PROVIDER = 'libshmemscope-wire-provider.so'
 

@@ -169,7 +169,7 @@ class PreloadTest(unittest.TestCase):
         shutil.copy(WIRE, alone)
         self.assert_refused(self.record('--wire', EMIT, '1',
                                         environment={'SHMEMSCOPE_WIRE': alone}),
-                            rf"Cannot find the wire library's provider.*{PROVIDER_NAME}")
+                            rf'{alone}": its provider is not beside it, {PROVIDER_NAME}$')
 
     def test_library_whose_path_cannot_be_told(self):
         spaced = self.path('with space.so')
