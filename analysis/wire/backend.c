@@ -33,6 +33,12 @@ void ss_wire_backend_finish(SsWire *wire, SsWireProcess *process)
     const SsProcess *known = g_hash_table_lookup(wire->model->by_pid, &key);
     GHashTableIter iter;
     gpointer value;
+    for (guint d = 0; known && process->traced && d < known->devices->len; d++) {
+        SsDevice *device = g_ptr_array_index(known->devices, d);
+        if (g_hash_table_lookup(known->by_dev, &device->dev) == device) {
+            ss_wire_corroborated_sockets(process, device->dev, &device->sockets);
+        }
+    }
     g_hash_table_iter_init(&iter, process->conns);
     while (known && !process->traced && g_hash_table_iter_next(&iter, NULL, &value)) {
         if (((const SsWireConn *)value)->role == SS_WIRE_FRONT_END) {

@@ -24,18 +24,38 @@ typedef struct SsWireCalls {
     } map;
 } SsWireCalls;
 
+/* Channels of one kind: what the wire tells of a descriptor, and the tracepoints of a device. */
+typedef struct SsChannels {
+    GHashTable *conns; /* int fd -> SsWireConn, weak: the last that has it */
+    GHashTable *fds;   /* guint64 * dev -> int fd, while its channel is open */
+    GHashTable *known; /* guint64 * dev -> SsWireConn, weak: its last one */
+} SsChannels;
+
 struct SsCorroboration {
-    GHashTable *conns; /* int fd -> SsWireConn, weak: back-end channels */
-    GHashTable *fds;   /* guint64 * dev -> int fd of its back-end channel */
+    SsChannels mains, backends;
     GHashTable *calls; /* int tid -> owned SsWireCalls */
 };
+
+static void channels_init(SsChannels *channels)
+{
+    channels->conns = g_hash_table_new(g_direct_hash, g_direct_equal);
+    channels->fds = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    channels->known = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+}
+
+static void channels_clear(SsChannels *channels)
+{
+    g_hash_table_unref(channels->conns);
+    g_hash_table_unref(channels->fds);
+    g_hash_table_unref(channels->known);
+}
 
 static SsCorroboration *of(SsWireProcess *process)
 {
     if (!process->corroboration) {
         SsCorroboration *both = g_new0(SsCorroboration, 1);
-        both->conns = g_hash_table_new(g_direct_hash, g_direct_equal);
-        both->fds = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+        channels_init(&both->mains);
+        channels_init(&both->backends);
         both->calls = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
         process->corroboration = both;
     }
@@ -46,24 +66,78 @@ void ss_wire_corroboration_free(SsWireProcess *process)
 {
     SsCorroboration *both = process->corroboration;
     if (both) {
-        g_hash_table_unref(both->conns);
-        g_hash_table_unref(both->fds);
+        channels_clear(&both->mains);
+        channels_clear(&both->backends);
         g_hash_table_unref(both->calls);
         g_free(both);
+    }
+}
+
+static SsWireConn *open_conn(const SsChannels *channels, gint32 fd)
+{
+    SsWireConn *conn = g_hash_table_lookup(channels->conns, GINT_TO_POINTER(fd));
+    return conn && !conn->closed && !conn->gap ? conn : NULL;
+}
+
+/* The wire tells of a channel with its first message, which may be after the tracepoint. */
+static void channel_seen(SsChannels *channels, SsWireConn *conn)
+{
+    GHashTableIter iter;
+    gpointer dev, fd;
+    g_hash_table_replace(channels->conns, GINT_TO_POINTER(conn->fd), conn);
+    g_hash_table_iter_init(&iter, channels->fds);
+    while (g_hash_table_iter_next(&iter, &dev, &fd)) {
+        if (GPOINTER_TO_INT(fd) == conn->fd) {
+            g_hash_table_replace(channels->known, g_memdup2(dev, sizeof(guint64)), conn);
+        }
+    }
+}
+
+static void channel_opened(SsChannels *channels, guint64 dev, gint32 fd)
+{
+    SsWireConn *conn = open_conn(channels, fd);
+    g_hash_table_replace(channels->fds, g_memdup2(&dev, sizeof(dev)), GINT_TO_POINTER(fd));
+    if (conn) {
+        g_hash_table_replace(channels->known, g_memdup2(&dev, sizeof(dev)), conn);
+    }
+}
+
+static const SsWireConn *known_conn(const SsChannels *channels, guint64 dev)
+{
+    return g_hash_table_lookup(channels->known, &dev);
+}
+
+void ss_wire_corroborated_sockets(const SsWireProcess *process, guint64 dev, SsSockets *sockets)
+{
+    const SsCorroboration *both = process->corroboration;
+    const SsWireConn *main = both ? known_conn(&both->mains, dev) : NULL;
+    const SsWireConn *backend = both ? known_conn(&both->backends, dev) : NULL;
+    if (main) {
+        sockets->main_sock = main->sock;
+        sockets->main_peer = main->peer;
+    }
+    if (backend && !backend->closed) {
+        sockets->backend_sock = backend->sock;
+        sockets->backend_peer = backend->peer;
     }
 }
 
 void ss_wire_seen_conn(SsWireConn *conn, const SsEvent *event)
 {
     const SsEventPayload *u = &event->u;
-    if (conn->role != SS_WIRE_FRONT_END || !conn->backend || conn->closed || conn->gap) {
+    if (conn->role != SS_WIRE_FRONT_END || conn->closed || conn->gap) {
+        return;
+    }
+    if (event->id == SS_EVENT_SHMEMSCOPE_WIRE_CHANNEL) {
+        SsCorroboration *both = of(conn->process);
+        channel_seen(conn->backend ? &both->backends : &both->mains, conn);
+        return;
+    }
+    if (!conn->backend) {
         return;
     }
     SsAsked *asked = &ss_wire_side(conn)->asked;
     switch (event->id) {
-    case SS_EVENT_SHMEMSCOPE_WIRE_CHANNEL:
-        g_hash_table_replace(of(conn->process)->conns, GINT_TO_POINTER(conn->fd), conn);
-        break;
     case SS_EVENT_SHMEMSCOPE_WIRE_SHMEM:
         *asked = (SsAsked){ .seq = u->shmemscope_wire_shmem.seq,
                             .request = u->shmemscope_wire_shmem.request,
@@ -133,13 +207,13 @@ void ss_wire_seen_call(SsWireProcess *process, const SsEvent *event)
 
 static const SsAsked *asked_of(SsWireProcess *process, guint64 dev, guint64 seq)
 {
-    SsCorroboration *both = of(process);
+    const SsChannels *backends = &of(process)->backends;
     gpointer fd;
-    if (!g_hash_table_lookup_extended(both->fds, &dev, NULL, &fd)) {
+    if (!g_hash_table_lookup_extended(backends->fds, &dev, NULL, &fd)) {
         return NULL;
     }
-    SsWireConn *conn = g_hash_table_lookup(both->conns, fd);
-    const SsAsked *asked = conn && !conn->closed && !conn->gap ? &ss_wire_side(conn)->asked : NULL;
+    SsWireConn *conn = open_conn(backends, GPOINTER_TO_INT(fd));
+    const SsAsked *asked = conn ? &ss_wire_side(conn)->asked : NULL;
     return asked && asked->seq && asked->seq == seq ? asked : NULL;
 }
 
@@ -271,13 +345,19 @@ void ss_wire_corroborate(SsWireProcess *process, const SsEvent *event)
 {
     const SsEventPayload *u = &event->u;
     switch (event->id) {
+    case SS_EVENT_VHOST_USER_CHANNEL_OPEN:
+        channel_opened(&of(process)->mains, u->vhost_user_channel_open.dev,
+                       u->vhost_user_channel_open.fd);
+        break;
+    case SS_EVENT_VHOST_USER_CHANNEL_CLOSE:
+        g_hash_table_remove(of(process)->mains.fds, &u->vhost_user_channel_close.dev);
+        break;
     case SS_EVENT_VHOST_USER_BACKEND_CHANNEL_OPEN:
-        g_hash_table_replace(of(process)->fds,
-                             g_memdup2(&u->vhost_user_backend_channel_open.dev, sizeof(guint64)),
-                             GINT_TO_POINTER(u->vhost_user_backend_channel_open.fd));
+        channel_opened(&of(process)->backends, u->vhost_user_backend_channel_open.dev,
+                       u->vhost_user_backend_channel_open.fd);
         break;
     case SS_EVENT_VHOST_USER_BACKEND_CHANNEL_CLOSE:
-        g_hash_table_remove(of(process)->fds, &u->vhost_user_backend_channel_close.dev);
+        g_hash_table_remove(of(process)->backends.fds, &u->vhost_user_backend_channel_close.dev);
         break;
     case SS_EVENT_VHOST_USER_BACKEND_SHMEM:
         compare_request(process, event);

@@ -74,6 +74,8 @@ SsWireConn *ss_wire_conn_find(const SsWireProcess *process, guint64 conn);
 void ss_wire_seen_conn(SsWireConn *conn, const SsEvent *event);
 void ss_wire_seen_call(SsWireProcess *process, const SsEvent *event);
 void ss_wire_corroborate(SsWireProcess *process, const SsEvent *event);
+/* The sockets of a device of QEMU's tracepoints; what is not known stays as it is. */
+void ss_wire_corroborated_sockets(const SsWireProcess *process, guint64 dev, SsSockets *sockets);
 void ss_wire_corroboration_free(SsWireProcess *process);
 
 /* frontend.c: an event of a channel whose role is front-end, or is not known. */
