@@ -53,28 +53,33 @@ static const SsDiag *named_side(const SsEnd *end)
     return end->peer && *end->peer->path ? end->peer : end->listener;
 }
 
-static bool is_file(const SsSeenProcess *front, const char *path, const SsDiag *diag)
+/* The file that the path is for the front-end. */
+static bool stat_path(const SsSeenProcess *front, const char *path, struct stat *ret_file)
 {
-    struct stat file;
-    if (!diag->file_inode || path[0] == '@' || !*path) {
+    if (path[0] == '@' || !*path) {
         return false;
     }
     g_autofree char *seen =
         g_strdup_printf("/proc/%d/%s%s%s", front->pid, path[0] == '/' ? "root" : "cwd",
                         path[0] == '/' ? "" : "/", path);
-    return stat(seen, &file) == 0 && file.st_ino == diag->file_inode &&
-           file.st_dev == diag->file_dev;
+    /* Where that is denied: most often it is the same file for everybody. */
+    return stat(seen, ret_file) == 0 ||
+           (errno == EACCES && path[0] == '/' && stat(path, ret_file) == 0);
 }
 
-static bool fits(const SsSeenProcess *front, const SsArgvDevice *device, const SsEnd *end)
+/* By its name; or by its file, which may have been bound under another name, and renamed. */
+static bool is_bound_to(const SsDiag *diag, const char *path, const struct stat *file)
+{
+    return *path && (g_str_equal(diag->path, path) ||
+                     (file && diag->file_inode && file->st_ino == diag->file_inode &&
+                      file->st_dev == diag->file_dev));
+}
+
+static bool fits(const SsArgvDevice *device, const struct stat *file, const SsEnd *end)
 {
     const SsDiag *named = named_side(end);
-    if (device->fd >= 0) {
-        return end->socket->fd == device->fd;
-    }
-    /* Of two sockets of one name the one that is bound now is told by the file. */
-    return named && *device->path &&
-           (g_str_equal(named->path, device->path) || is_file(front, device->path, named));
+    return device->fd >= 0 ? end->socket->fd == device->fd
+                           : named && is_bound_to(named, device->path, file);
 }
 
 static SsSeenChannel *add(SsFinder *finder, SsChannelKind kind, SsChannelHow how,
@@ -104,14 +109,15 @@ static SsSeenChannel *add(SsFinder *finder, SsChannelKind kind, SsChannelHow how
 
 /* The front-end's descriptors are denied: the kernel's list of sockets has the name all the same,
  * on the side that was accepted. */
-static void find_by_name(SsFinder *finder, const SsArgvDevice *device, SsSeenChannel *channel)
+static void find_by_name(SsFinder *finder, const SsArgvDevice *device, const struct stat *file,
+                         SsSeenChannel *channel)
 {
     GHashTableIter iter;
     gpointer value;
     g_hash_table_iter_init(&iter, finder->diag);
-    while (*device->path && g_hash_table_iter_next(&iter, NULL, &value)) {
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const SsDiag *diag = value;
-        if (diag->listens || !diag->peer || !g_str_equal(diag->path, device->path)) {
+        if (diag->listens || !diag->peer || !is_bound_to(diag, device->path, file)) {
             continue;
         }
         channel->front_inode = device->is_server ? diag->inode : diag->peer;
@@ -132,9 +138,11 @@ static void find_by_argv(SsFinder *finder, SsSeenProcess *front, GArray *ends)
     for (guint i = 0; i < devices->len; i++) {
         const SsArgvDevice *device = g_ptr_array_index(devices, i);
         SsEnd *found = NULL;
+        struct stat bound;
+        const struct stat *file = stat_path(front, device->path, &bound) ? &bound : NULL;
         for (guint j = 0; j < ends->len && !found; j++) {
             SsEnd *end = &g_array_index(ends, SsEnd, j);
-            found = !end->taken && fits(front, device, end) ? end : NULL;
+            found = !end->taken && fits(device, file, end) ? end : NULL;
         }
         /* What another VMM's option names is vhost-user only if there is such a socket. */
         if (!found && !front->is_qemu) {
@@ -144,7 +152,7 @@ static void find_by_argv(SsFinder *finder, SsSeenProcess *front, GArray *ends)
         if (found) {
             found->taken = true;
         } else if (!ss_finder_sockets(finder, front->pid)) {
-            find_by_name(finder, device, channel);
+            find_by_name(finder, device, file, channel);
         }
         g_free(channel->device);
         channel->device = g_strdup(device->device);

@@ -197,6 +197,10 @@ SsEvidence *ss_look_first(const SsLookOptions *options, GError **error)
         if (process && !process->roles) {
             ss_channels_find(finder, process);
         }
+        /* Who asks for it wants to know why nothing is seen, too. */
+        if (process) {
+            process->detailed = true;
+        }
     }
     if (!keep_asked(finder, options, error)) {
         return NULL;

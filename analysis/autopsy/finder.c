@@ -153,6 +153,12 @@ const SsDiag *ss_finder_diag(SsFinder *finder, guint64 inode)
             diag = g_hash_table_lookup(finder->diag, &inode);
         }
     }
+    if (!diag) {
+        /* A connection lives where the one that connected is, at both ends; and that is most often
+         * the host's. */
+        ss_finder_ask(finder, (gint32)getpid());
+        diag = g_hash_table_lookup(finder->diag, &inode);
+    }
     return diag;
 }
 

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -85,14 +86,70 @@ class Stage:
         self.run.await_hang()
 
 
-def look(*options, program=None, wrapper=()):
-    """Evidence of two looks, as loaded from the file it was saved in."""
-    take = program or os.path.join(BUILD, "tests", "autopsy", "take-look")
+def look(*options, wrapper=(), between=None):
+    """Evidence of two looks, as loaded from the file it was saved in.
+
+    WRAPPER is put before the command; BETWEEN is called after the first look, before the second.
+    """
+    take = os.path.join(BUILD, "tests", "autopsy", "take-look")
     with tempfile.TemporaryDirectory(prefix="ss-look-") as directory:
+        os.chmod(directory, 0o777)  # for another user, too
         path = os.path.join(directory, "evidence.json")
-        done = subprocess.run([*wrapper, take, *options, path], check=False, text=True,
-                              capture_output=True, timeout=60, stdin=subprocess.DEVNULL)
-        if done.returncode != 0:
-            raise AssertionError(f"take-look ended with {done.returncode}: {done.stderr}")
+        step = ("--step",) if between else ()
+        with subprocess.Popen([*wrapper, take, *options, *step, path], text=True,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as program:
+            if between:
+                line = program.stdout.readline()
+                if line == "looked\n":
+                    between()
+                    program.stdin.write("go\n")
+            _, said = program.communicate(timeout=60)
+        if program.returncode != 0:
+            raise AssertionError(f"take-look ended with {program.returncode}: {said}")
         with open(path, encoding="utf-8") as text:
-            return json.load(text)
+            return Evidence(json.load(text))
+
+
+class Evidence:
+    """What was saved, with what tests ask of it."""
+
+    def __init__(self, saved):
+        self.first, self.last = saved["looks"][0], saved["looks"][-1]
+        self.n_looks = len(saved["looks"])
+
+    @staticmethod
+    def process(a_look, pid):
+        found = [one for one in a_look["processes"] if one["pid"] == pid]
+        return found[0] if found else None
+
+    @staticmethod
+    def channels(a_look, front_pid):
+        return [one for one in a_look["channels"] if one["front_pid"] == front_pid]
+
+    @staticmethod
+    def socket(a_look, inode):
+        found = [one for one in a_look["sockets"] if one["inode"] == inode]
+        return found[0] if found else None
+
+    def thread(self, pid, tid):
+        """The thread in both looks."""
+        return [next(one for one in self.process(a_look, pid)["threads"] if one["tid"] == tid)
+                for a_look in (self.first, self.last)]
+
+    def stood(self, pid, tid):
+        before, after = self.thread(pid, tid)
+        return before["counts_known"] and all(
+            before[name] == after[name]
+            for name in ("call", "nr", "args", "sp", "pc", "switches", "cpu_ns"))
+
+
+def messages(socket):
+    """(request, payload) of each message in what was peeked; a last payload may be cut."""
+    left = bytes.fromhex(socket["peeked"])
+    found = []
+    while len(left) >= 12:
+        request, _, size = struct.unpack_from("<III", left)
+        found.append((request, left[12:12 + size]))
+        left = left[12 + size:]
+    return found

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Takes evidence and prints it, for tests:
- *   take-look [--pid PID] [--vm NAME] [--apart MS] [--looks N] OUT.json
+ *   take-look [--pid PID] [--vm NAME] [--apart MS | --step] [--looks N] OUT.json
  *   take-look --load IN.json OUT.json
  */
 #include <stdio.h>
@@ -13,12 +13,14 @@ static gint pid;
 static char *vm;
 static gint apart_ms = 100;
 static gint n_looks = 2;
+static gboolean step;
 static char *load;
 
 static const GOptionEntry entries[] = {
     { "pid", 0, 0, G_OPTION_ARG_INT, &pid, "Only the VMs of this process", "PID" },
     { "vm", 0, 0, G_OPTION_ARG_STRING, &vm, "Only this VM", "NAME" },
     { "apart", 0, 0, G_OPTION_ARG_INT, &apart_ms, "Time between two looks", "MS" },
+    { "step", 0, 0, G_OPTION_ARG_NONE, &step, "Between two looks, wait for a line", NULL },
     { "looks", 0, 0, G_OPTION_ARG_INT, &n_looks, "Number of looks", "N" },
     { "load", 0, 0, G_OPTION_ARG_FILENAME, &load, "Evidence to read instead", "FILE" },
     { 0 },
@@ -29,8 +31,16 @@ static SsEvidence *take(GError **error)
     SsLookOptions options = { .pid = pid, .vm = vm };
     g_autoptr(SsEvidence) evidence = ss_look_first(&options, error);
     for (gint i = 1; evidence && i < n_looks; i++) {
-        /* Two looks some time apart is what is asked for. */
-        g_usleep((gulong)apart_ms * 1000);
+        if (step) {
+            (void)printf("looked\n");
+            (void)fflush(stdout);
+            if (getchar() == EOF) {
+                break;
+            }
+        } else {
+            /* Two looks some time apart is what is asked for. */
+            g_usleep((gulong)apart_ms * 1000);
+        }
         if (!ss_look_again(evidence, error)) {
             return NULL;
         }
