@@ -134,13 +134,6 @@ static gboolean copy_standing(SsStackCopy *copy, int pid, Place *place)
            strcmp(place->text, before.text) == 0;
 }
 
-static char *reason(Standing standing)
-{
-    return g_strdup(standing == DENIED ? "not permitted: needs CAP_SYS_PTRACE, or the same user "
-                                         "with kernel.yama.ptrace_scope=0"
-                                       : "it ended meanwhile");
-}
-
 SsStackCopy *ss_stack_copy(int pid, int tid, gboolean all_registers)
 {
     g_autoptr(SsStackCopy) copy = g_new0(SsStackCopy, 1);
@@ -155,8 +148,9 @@ SsStackCopy *ss_stack_copy(int pid, int tid, gboolean all_registers)
         return g_steal_pointer(&copy);
     }
     if (place.standing == DENIED || place.standing == GONE) {
-        copy->why = reason(place.standing);
-    } else if (place.standing == STANDS && !ss_stop_is_harmless(place.number, place.arguments)) {
+        copy->why = g_strdup(place.standing == DENIED ? SS_COPY_DENIED : SS_COPY_ENDED);
+    } else if (place.standing == STANDS &&
+               !ss_stop_is_harmless(tid, place.number, place.arguments)) {
         copy->why = g_strdup("a stop could end its call early");
     } else {
         copy->why = ss_stop_thread(tid, copy_stopped, copy, &copy->stopped_ns);

@@ -4,10 +4,15 @@
 
 #include <glib.h>
 
+#include "analysis/autopsy/parts.h"
+
 /* DWARF's numbers of x86_64: rax is 0, rsp 7, the return address 16. */
 #define SS_COPY_REGISTERS 17
 #define SS_COPY_RSP 7
 #define SS_COPY_PC 16
+
+#define SS_COPY_DENIED "not permitted: needs " SS_NEEDS_ATTACH
+#define SS_COPY_ENDED "it ended meanwhile"
 
 typedef struct SsStackCopy {
     int tid;

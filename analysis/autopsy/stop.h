@@ -32,7 +32,7 @@ typedef void (*SsStoppedFunc)(int tid, const struct user_regs_struct *registers,
 char *ss_stop_thread(int tid, SsStoppedFunc stopped, gpointer data, guint64 *ret_stopped_ns);
 
 /*
- * Whether a thread that stands in call `number` with these arguments (six; of the kernel's x86_64
- * table) loses nothing by being stopped: the kernel begins the call again, or it is made to.
+ * Whether thread `tid` that stands in call `number` with these arguments (six; of the kernel's
+ * x86_64 table) loses nothing by being stopped: the kernel begins the call again, or it is made to.
  */
-gboolean ss_stop_is_harmless(long number, const guint64 *arguments);
+gboolean ss_stop_is_harmless(int tid, long number, const guint64 *arguments);

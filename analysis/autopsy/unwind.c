@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -361,6 +362,29 @@ static int add_frame(Dwfl_Frame *state, void *data)
     return DWARF_CB_OK;
 }
 
+/* Whether its code says that nobody called it: as that does which a thread begins with. */
+static gboolean is_outermost(const SsUnwind *unwind, const SsFrame *frame)
+{
+    guint64 inside = frame->address ? frame->address - 1 : 0;
+    Dwfl_Module *module = dwfl_addrmodule(unwind->dwfl, inside);
+    Dwarf_Addr bias, start, end;
+    Dwarf_CFI *cfi = module ? dwfl_module_eh_cfi(module, &bias) : NULL;
+    Dwarf_Frame *rules;
+    Dwarf_Op place[3];
+    Dwarf_Op *operations = NULL;
+    size_t count = 0;
+    bool is_signal;
+
+    if (!cfi || dwarf_cfi_addrframe(cfi, inside - bias, &rules) != 0) {
+        return FALSE;
+    }
+    int caller = dwarf_frame_info(rules, &start, &end, &is_signal);
+    int result = dwarf_frame_register(rules, caller, place, &operations, &count);
+    free(rules);
+    /* That is how libdw tells a register without any rule from one that keeps its value. */
+    return caller >= 0 && result == 0 && operations == place && count == 0;
+}
+
 char *ss_unwind(SsUnwind *unwind, const SsStackCopy *copy, GPtrArray *frames)
 {
     Walk walk = { .unwind = unwind, .frames = frames, .first = frames->len };
@@ -373,8 +397,11 @@ char *ss_unwind(SsUnwind *unwind, const SsStackCopy *copy, GPtrArray *frames)
     if (frames->len == walk.first) {
         g_ptr_array_add(frames, frame_new(unwind, pc, pc));
     }
+    /* It also ends so, without an error, where a register is not known. */
     if (result == 0) {
-        return NULL;
+        return is_outermost(unwind, g_ptr_array_index(frames, frames->len - 1))
+                   ? NULL
+                   : g_strdup("the caller is not known");
     }
     if (result > 0 && frames->len - walk.first == MAX_FRAMES) {
         return g_strdup_printf("there are more than %d frames", MAX_FRAMES);
@@ -412,7 +439,10 @@ SsUnwind *ss_unwind_new(int pid, char **ret_why)
     unwind->pid = pid;
     unwind->own_fd = -1;
     if (!g_file_get_contents(path, &maps, NULL, &error)) {
-        *ret_why = g_strdup_printf("what it has mapped cannot be read: %s", error->message);
+        *ret_why = g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_ACCES) ||
+                           g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_PERM)
+                       ? g_strdup(SS_COPY_DENIED)
+                       : g_strdup(SS_COPY_ENDED);
         return NULL;
     }
     if (!is_x86_64(pid)) {

@@ -99,6 +99,7 @@ void ss_target_await_end(SsTarget *target)
 void ss_target_kill(SsTarget *target)
 {
     kill(target->pid, SIGKILL);
-    g_assert_cmpint(waitpid(target->pid, NULL, 0), ==, target->pid);
+    /* A tester that traced it when it died has its status already: the tracer's is the first. */
+    g_assert_true(waitpid(target->pid, NULL, 0) == target->pid || errno == ECHILD);
     close_target(target);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/select.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
@@ -317,16 +318,25 @@ static void test_not_harmless(void)
     const guint64 none[6] = { 0 };
     const guint64 all_of_recvmsg[6] = { 0, 0, MSG_WAITALL };
     const guint64 all_of_recv[6] = { 0, 0, 0, MSG_WAITALL };
+    const int inotify = inotify_init1(IN_CLOEXEC);
+    const int event = eventfd(0, EFD_CLOEXEC);
+    const guint64 of_inotify[6] = { (guint64)inotify };
+    const guint64 of_event[6] = { (guint64)event };
+    const int us = getpid();
 
-    g_assert_true(ss_stop_is_harmless(SYS_recvmsg, none));
-    g_assert_true(ss_stop_is_harmless(SYS_ppoll, none));
-    g_assert_false(ss_stop_is_harmless(SYS_recvmsg, all_of_recvmsg));
-    g_assert_false(ss_stop_is_harmless(SYS_recvfrom, all_of_recv));
-    g_assert_false(ss_stop_is_harmless(SYS_write, none));
-    g_assert_false(ss_stop_is_harmless(SYS_sendmsg, none));
-    g_assert_false(ss_stop_is_harmless(SYS_connect, none));
-    g_assert_false(ss_stop_is_harmless(SYS_ioctl, none));
-    g_assert_false(ss_stop_is_harmless(-1, none));
+    g_assert_true(ss_stop_is_harmless(us, SYS_recvmsg, none));
+    g_assert_true(ss_stop_is_harmless(us, SYS_ppoll, none));
+    g_assert_true(ss_stop_is_harmless(us, SYS_read, of_event));
+    g_assert_false(ss_stop_is_harmless(us, SYS_read, of_inotify));
+    g_assert_false(ss_stop_is_harmless(us, SYS_recvmsg, all_of_recvmsg));
+    g_assert_false(ss_stop_is_harmless(us, SYS_recvfrom, all_of_recv));
+    g_assert_false(ss_stop_is_harmless(us, SYS_write, none));
+    g_assert_false(ss_stop_is_harmless(us, SYS_sendmsg, none));
+    g_assert_false(ss_stop_is_harmless(us, SYS_connect, none));
+    g_assert_false(ss_stop_is_harmless(us, SYS_ioctl, none));
+    g_assert_false(ss_stop_is_harmless(us, -1, none));
+    close(inotify);
+    close(event);
 }
 
 int main(int argc, char **argv)
