@@ -13,7 +13,7 @@ import unittest
 
 import jsonschema
 
-PATIENCE = 60  # seconds
+PATIENCE = 30  # seconds
 NOBODY = 65534
 ROOT = os.getuid() == 0
 
