@@ -11,7 +11,7 @@ import subprocess
 import sys
 import unittest
 
-from doctor import PATIENCE, ROOT, DoctorTest, as_nobody
+from doctor import PATIENCE, ROOT, DoctorTest, as_nobody, mounts
 
 CATALOGUE = KIND = QEMU = ''
 
@@ -47,6 +47,14 @@ class QemuTest(DoctorTest):
         self.assert_item(said, 'qemu', 'preload', 'good')
         self.assert_can(said, 'tracepoints', 'wire')
         self.assertEqual(said.status, 0)
+
+    def patched_that_runs(self):
+        start = (f'mount -t proc proc /proc\n"{QEMU}" -machine none -display none -serial none '
+                 '-monitor none -S & last=$!\n'
+                 'while ! grep -q qemu-system /proc/$last/cmdline; do :; done')
+        said = self.ask('--ask', 'now', before=mounts(start, '--pid', '--fork', '--kill-child'))
+        self.assert_item(said, 'running', 'qemus', 'good', '^1 QEMU runs here')
+        self.assertFalse(said.items('running', 'untold'))
 
     def released(self):
         """As a script that starts it with its own libraries, and the program itself."""
@@ -94,6 +102,7 @@ if __name__ == '__main__':
     DoctorTest.use(*sys.argv[1:4])
     if KIND == 'PATCHED':
         QemuTest.test_patched = QemuTest.patched
+        QemuTest.test_patched_that_runs = QemuTest.patched_that_runs
     else:
         QemuTest.test_released = QemuTest.released
         del SetUserIdTest  # a script cannot be set-user-ID

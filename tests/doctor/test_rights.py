@@ -8,6 +8,7 @@ usage: test_rights.py SHMEMSCOPE WIRE SCHEMA
 
 import errno
 import os
+import shutil
 import sys
 import unittest
 
@@ -144,14 +145,22 @@ class RunningTest(DoctorTest):
              '  while ! grep -q ^qemu /proc/$pid/cmdline; do :; done\n'
              'done\n')
 
-    def ask_there(self, *before, more=''):
+    def ask_there(self, *before, more='', **keywords):
         words = mounts(self.START + more, '--pid', '--fork', '--kill-child')
         words[words.index('/bin/sh')] = '/bin/bash'
-        return self.ask('--ask', 'now', before=words + list(before))
+        return self.ask('--ask', 'now', before=words + list(before), **keywords)
 
     def test_that_may_be_looked_into(self):
         said = self.ask_there()
         self.assert_item(said, 'running', 'qemus', 'good', '^7 QEMUs run here')
+        self.assert_item(said, 'running', 'untold', 'limit', '^7 of 7 .* neither', 'record --wire')
+
+    def test_with_the_library(self):
+        """Its name is in the map of their memory."""
+        library = shutil.copy(self.wire, self.path('libshmemscope-wire.so'))
+        said = self.ask_there(environment={'LD_PRELOAD': library, **BEHIND_RUNTIME})
+        self.assert_item(said, 'running', 'qemus', 'good', '^7 QEMUs run here')
+        self.assertFalse(said.items('running', 'untold'))
 
     def test_of_another_user(self):
         said = self.ask_there(*as_nobody())
