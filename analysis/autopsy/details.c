@@ -14,14 +14,16 @@ static bool is_still(int dir, const SsSeenProcess *process)
            ss_proc_field(stat, 22) == process->start_ticks;
 }
 
-void ss_details_process(SsSeenProcess *process, const SsSince *since)
+void ss_details_process(SsFinder *finder, SsSeenProcess *process, const SsSince *since)
 {
     int dir = ss_proc_open(process->pid);
     if (dir < 0 || !is_still(dir, process)) {
         process->ended = true;
     } else {
         ss_fds_read(dir, process);
-        ss_maps_read(dir, process);
+        if (!ss_finder_take_maps(finder, process)) {
+            ss_maps_read(dir, process);
+        }
         ss_threads_read(dir, process, since);
         process->ended = !is_still(dir, process);
     }
@@ -121,9 +123,32 @@ void ss_details_sockets(SsFinder *finder)
     }
 }
 
+/* Whether a channel's ends block. */
+static void read_flags(SsLook *look)
+{
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, look->sockets);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const SsSeenSocket *socket = value;
+        for (guint i = 0; i < socket->holders->len; i++) {
+            const SsSeenHolder *holder = &g_array_index(socket->holders, SsSeenHolder, i);
+            const SsSeenProcess *process = ss_look_process(look, holder->pid);
+            SsSeenFd *fd = process ? ss_seen_fd(process, holder->fd) : NULL;
+            int dir = fd && fd->inode == socket->inode ? ss_proc_open(holder->pid) : -1;
+            gint32 unread_fds;
+            if (dir >= 0) {
+                (void)ss_fds_info(dir, holder->fd, &fd->flags, &unread_fds);
+                (void)close(dir);
+            }
+        }
+    }
+}
+
 void ss_details_finish(SsLook *look)
 {
     ss_recall(look);
+    read_flags(look);
     for (guint i = 0; i < look->processes->len; i++) {
         SsSeenProcess *process = g_ptr_array_index(look->processes, i);
         for (guint j = 0; j < process->threads->len; j++) {

@@ -80,6 +80,10 @@ static GPtrArray *find_fronts(SsFinder *finder, GError **error)
     }
     (void)closedir(list);
     finder->all = true;
+    if (access("/proc/1", F_OK) != 0) {
+        ss_deny(finder->look->denied, "processes of other users",
+                "/proc mounted without hidepid, or CAP_SYS_PTRACE", errno);
+    }
     return g_steal_pointer(&fronts);
 }
 
@@ -162,7 +166,7 @@ static void look_closely(SsFinder *finder)
     for (guint i = 0; i < look->processes->len; i++) {
         SsSeenProcess *process = g_ptr_array_index(look->processes, i);
         if (process->detailed && !process->ended) {
-            ss_details_process(process, since);
+            ss_details_process(finder, process, since);
         }
     }
     ss_details_finish(look);

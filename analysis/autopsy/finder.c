@@ -177,6 +177,18 @@ const SsSeenProcess *ss_finder_maps(SsFinder *finder, gint32 pid)
     return process;
 }
 
+bool ss_finder_take_maps(SsFinder *finder, SsSeenProcess *process)
+{
+    SsSeenProcess *known = g_hash_table_lookup(finder->maps, GINT_TO_POINTER(process->pid));
+    if (!known || known->maps->len == 0) {
+        return false;
+    }
+    g_ptr_array_unref(process->maps);
+    process->maps = g_ptr_array_ref(known->maps);
+    g_hash_table_remove(finder->maps, GINT_TO_POINTER(process->pid));
+    return true;
+}
+
 SsSeenProcess *ss_finder_process(SsFinder *finder, gint32 pid)
 {
     SsSeenProcess *process = ss_look_process(finder->look, pid);

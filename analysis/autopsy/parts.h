@@ -174,6 +174,8 @@ const SsSeenHolder *ss_finder_holder(const SsFinder *finder, guint64 inode, gint
 const SsDiag *ss_finder_diag(SsFinder *finder, guint64 inode);
 /* Only its maps. Weak. */
 const SsSeenProcess *ss_finder_maps(SsFinder *finder, gint32 pid);
+/* Moves the maps into the process, if they were read. Returns whether they were. */
+bool ss_finder_take_maps(SsFinder *finder, SsSeenProcess *process);
 /* A process of the look, which is taken into it when it is not there. Weak; NULL when it ended. */
 SsSeenProcess *ss_finder_process(SsFinder *finder, gint32 pid);
 
@@ -189,6 +191,6 @@ void ss_recall(SsLook *look);
 /* Sockets of all channels of the look, peeked; who is at their other end, if it was not known. */
 void ss_details_sockets(SsFinder *finder);
 /* Descriptors, maps and threads of a process. */
-void ss_details_process(SsSeenProcess *process, const SsSince *since);
+void ss_details_process(SsFinder *finder, SsSeenProcess *process, const SsSince *since);
 /* What is known only once sockets and threads are: which calls have no time-out. */
 void ss_details_finish(SsLook *look);

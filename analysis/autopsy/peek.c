@@ -8,6 +8,8 @@
  * into this process.
  */
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -58,6 +60,11 @@ static void peek_into(SsSeenSocket *socket, int fd)
     if (got < 0 && errno != EAGAIN) {
         socket->peek = SS_PEEK_ENDED;
         return;
+    }
+    int unread = 0;
+    if (ioctl(fd, SIOCINQ, &unread) == 0) {
+        /* Of the same moment, nearly: more may have come since. */
+        socket->unread = (guint64)MAX(unread, MAX(got, 0));
     }
     socket->peek = SS_PEEK_DONE;
     if (got > 0) {

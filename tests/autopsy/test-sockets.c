@@ -96,6 +96,7 @@ static void test_peek_takes_nothing(void)
         g_assert_true(socket->at_message);
         g_assert_cmpuint(socket->messages, ==, 2);
         g_assert_cmpint(socket->peer_pid, ==, getpid());
+        g_assert_cmpuint(socket->unread, ==, 2 * (HEADER_BYTES + MAP_BYTES));
         g_assert_cmpint(socket->receive_timeout_ns, ==, 0);
         ss_seen_socket_free(socket);
     }
@@ -119,6 +120,7 @@ static void test_peek_ends_at_descriptors(void)
     SsSeenSocket *socket = peek(ends[1]);
     g_assert_cmpint(socket->peek, ==, SS_PEEK_DONE);
     g_assert_cmpuint(socket->peeked->len, ==, HEADER_BYTES);
+    g_assert_cmpuint(socket->unread, ==, HEADER_BYTES + MAP_BYTES);
     g_assert_true(socket->at_message);
     g_assert_cmpuint(socket->messages, ==, 0);
     ss_seen_socket_free(socket);
