@@ -141,6 +141,10 @@ void ss_tell_held(const SsTell *tell, const SsSeenProcess *front, const SsSeenPr
                         .len = map->end - map->begin,
                         .fd_offset = map->offset,
                         .writable = map->writable };
+        /* QEMU has what is mapped into a guest as RAM blocks; a tracer's buffers are none. */
+        if (front->is_qemu && !map->guarded) {
+            continue;
+        }
         held.fds = count_open(front, &file, &held.fd);
         held.sure = !gone && (has_open(back, &file) || has_mapped(back, &file));
         if (held.fds && !is_own(front, map->path) &&

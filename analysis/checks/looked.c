@@ -10,6 +10,12 @@
 #define MAX_NAMED 4
 #define DEVICE_COLUMNS 24
 
+/* Requests of the front-end, by their numbers in the vhost-user specification. */
+enum {
+    GET_VRING_BASE = 11,
+    SET_VRING_ENABLE = 18,
+};
+
 /* "dev0", or "dev0 of VM web-17" when that is another one than the finding's. */
 static char *lost_text(const SsDevice *device, const SsDevice *of)
 {
@@ -45,7 +51,13 @@ static char *all_lost(const SsPeer *peer, const SsDevice *of)
     return g_string_free(text, FALSE);
 }
 
-void ss_looked_remedy(SsFinding *finding, const SsDevice *device)
+/* Sent to a back-end whose device is stopped: by a guest's reset, above all. */
+static bool is_of_a_stop(guint32 request)
+{
+    return request == SET_VRING_ENABLE || request == GET_VRING_BASE;
+}
+
+void ss_looked_remedy(SsFinding *finding, const SsDevice *device, guint32 request)
 {
     const SsPeer *peer = device->peer;
     if (!peer || !peer->looked) {
@@ -62,10 +74,8 @@ void ss_looked_remedy(SsFinding *finding, const SsDevice *device)
     finding->remedy_own = g_strdup_printf("end process %d", peer->process->pid);
     finding->remedy_now = finding->remedy_own;
     guint held = device->held ? device->held->len : 0;
-    finding->costs = g_strdup_printf("the guest loses %s until it is reset", lost);
-    if (held) {
-        g_autofree char *alone = finding->costs;
-        finding->costs = g_strdup_printf("%s; %u mapping%s of it may stay till then", alone, held,
-                                         held == 1 ? "" : "s");
-    }
+    finding->costs = g_strdup_printf(
+        "%sthe guest loses %s until it is reset%s",
+        is_of_a_stop(request) ? "QEMU 11.1.2 aborts then, an assertion fails; of others " : "",
+        lost, held ? "; what is mapped may stay till then" : "");
 }

@@ -91,12 +91,16 @@ static void state_looked(SsFinding *finding, const SsPeer *peer, const SsPeerWai
     g_autofree char *backend = ss_peer_text(peer);
     g_autofree char *request = ss_wait_request_text(wait);
     g_autofree char *thread = ss_peer_thread_text(peer, own->tid);
+    bool nobody = peer->answers == SS_ANSWERS_NOBODY;
     g_autofree char *others =
-        peer->n_seen == 1 ? g_strdup_printf("its only thread is the one that waits")
-        : peer->answers == SS_ANSWERS_NOBODY
-            ? g_strdup_printf("its %s waits so, and none of its %u others is there to answer",
-                              thread, peer->n_seen - 1)
-            : g_strdup_printf("its %s waits so, and it has %u others", thread, peer->n_seen - 1);
+        peer->n_seen == 1 ? g_strdup("its only thread is the one that waits")
+        : peer->n_seen == 2
+            ? g_strdup_printf(nobody ? "that is its %s, and the other one is not there to answer"
+                                     : "that is its %s, and it has another one",
+                              thread)
+            : g_strdup_printf(nobody ? "that is its %s, and none of %u others is there to answer"
+                                     : "that is its %s, and it has %u others",
+                              thread, peer->n_seen - 1);
     ss_finding_state(finding, backend,
                      peer->inbox.bytes
                          ? g_strdup_printf("%s; %s lies unread in its socket", others,
@@ -345,7 +349,7 @@ static void tell_looked(SsFinding *finding, const SsWait *wait, const GArray *cy
         const char *doubt = peer && peer->doubt ? peer->doubt : "what the back-end's threads do";
         finding->condition = g_strdup_printf("not visible: %s", doubt);
     }
-    ss_looked_remedy(finding, wait->device);
+    ss_looked_remedy(finding, wait->device, wait->request);
 }
 
 static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, SsThread *thread,

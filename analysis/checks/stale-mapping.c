@@ -99,10 +99,9 @@ static void judge_looked(SsChecks *checks, const SsCheck *check, SsDevice *devic
     SsFinding *finding = ss_checks_report(
         checks, check, SS_SUSPECTED, device->process, device, device->birth_ns, ns, "looked",
         g_strdup_printf(
-            "no back-end is connected, and %u mapping%s of files of one (%" G_GUINT64_FORMAT
-            " bytes) %s still in QEMU's memory, such as at 0x%" G_GINT64_MODIFIER "x",
-            held->len, held->len == 1 ? "" : "s", bytes, held->len == 1 ? "is" : "are",
-            first->host));
+            "QEMU still has %u mapping%s (%" G_GUINT64_FORMAT
+            " bytes) of files of a back-end that is gone, such as at 0x%" G_GINT64_MODIFIER "x",
+            held->len, held->len == 1 ? "" : "s", bytes, first->host));
     if (!finding) {
         return;
     }
@@ -111,8 +110,8 @@ static void judge_looked(SsChecks *checks, const SsCheck *check, SsDevice *devic
         const SsHeld *one = &g_array_index(held, SsHeld, i);
         ss_finding_add_about(finding, &(SsAbout){ .fd = one->fd, .ino = one->ino });
     }
-    finding->condition = g_strdup("not visible: whether the guest still sees them, and that it was "
-                                  "the back-end whose files they are");
+    finding->condition = g_strdup("not visible: whether the guest still sees them, and that the "
+                                  "files are the back-end's");
 }
 
 /* What closed too late to be judged in the time that was left. */

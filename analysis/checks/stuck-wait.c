@@ -120,7 +120,7 @@ static void open_looked(SsChecks *checks, const SsCheck *check, SsThread *thread
             "not visible: %s", peer && peer->process->unseen ? peer->process->unseen
                                                              : "whether it answers in the end");
     }
-    ss_looked_remedy(finding, wait->device);
+    ss_looked_remedy(finding, wait->device, wait->request);
 }
 
 static void open_spoken(SsChecks *checks, const SsCheck *check, SsThread *thread, gint64 end_ns)
@@ -236,7 +236,7 @@ static void open_read(SsChecks *checks, const SsCheck *check, SsThread *thread, 
                               : "not visible from the trace: what lies in the socket");
     }
     if (looked) {
-        ss_looked_remedy(finding, thread->reading);
+        ss_looked_remedy(finding, thread->reading, 0);
     }
 }
 

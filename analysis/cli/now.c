@@ -29,6 +29,18 @@ static bool is_pid(const char *word, gint32 *ret_pid)
     return number;
 }
 
+static bool has_vm(const SsEvidence *evidence)
+{
+    const SsLook *look = g_ptr_array_index(evidence->looks, 0);
+    for (guint i = 0; i < look->processes->len; i++) {
+        if (((const SsSeenProcess *)g_ptr_array_index(look->processes, i))->roles &
+            SS_ROLE_FRONT_END) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static SsEvidence *look(const SsAcquire *acquire, const Options *options, GError **error)
 {
     const char *word = acquire->traces ? acquire->traces[0] : NULL;
@@ -36,7 +48,12 @@ static SsEvidence *look(const SsAcquire *acquire, const Options *options, GError
     if (word && !is_pid(word, &which.pid)) {
         which.vm = word;
     }
-    g_autoptr(SsEvidence) evidence = ss_look_first(&which, error);
+    g_autoptr(SsEvidence) evidence = ss_look_first(&which, which.pid ? NULL : error);
+    if (which.pid && !(evidence && has_vm(evidence))) {
+        /* A name may be a number, too. */
+        g_clear_pointer(&evidence, ss_evidence_free);
+        evidence = ss_look_first(&(SsLookOptions){ .vm = word }, error);
+    }
     if (!evidence) {
         return NULL;
     }

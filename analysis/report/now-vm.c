@@ -183,6 +183,10 @@ static void add_finding(const SsReport *report, const SsEvidence *evidence, GStr
     const SsVm one = { .process = vm->process, .seen = vm->seen, .finding = finding };
     const SsDevice *device = device_of(&one);
     ss_text_heading(report, out, finding, NULL);
+    if (!finding->statements->len) {
+        g_string_append(out, "  ");
+        ss_text_wrap(out, 2, 2, finding->summary);
+    }
     ss_text_states(out, finding);
     g_string_append_c(out, '\n');
     add_looks(out, evidence);

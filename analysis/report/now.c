@@ -122,8 +122,12 @@ static void add_summary(GString *out, const SsEvidence *evidence, const GArray *
     }
     g_autofree char *host = ss_text_sanitize(evidence->host, 0);
     g_autofree char *when = when_text(evidence);
-    g_string_append_printf(text, "%u VM%s of %s at %s: ", vms->len, vms->len == 1 ? "" : "s", host,
-                           when);
+    if (vms->len) {
+        g_string_append_printf(text, "%u VM%s of %s at %s: ", vms->len, vms->len == 1 ? "" : "s",
+                               host, when);
+    } else {
+        g_string_append_printf(text, "No VM was found on %s at %s", host, when);
+    }
     bool first = true;
     for (guint state = 0; state < SS_N_VM_STATES; state++) {
         if (counts[state]) {
@@ -193,7 +197,10 @@ static void add_reasons(GString *out, const SsFinding *finding)
         add_indented(out, text, ", which lies");
     }
     if (!finding->statements->len) {
-        add_indented(out, finding->condition ? finding->condition : finding->summary, "\n");
+        add_indented(out,
+                     finding->certainty == SS_UNKNOWN && finding->condition ? finding->condition
+                                                                            : finding->summary,
+                     ", such as");
     }
     if (finding->remedy_own) {
         g_autofree char *text =

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `now --save` kept is explained elsewhere, where nothing of that host is: the same."""
+
+import os
+import shutil
+import tempfile
+import unittest
+
+from farm import Farm, VERSIONS
+from verb import DEADLOCK, Look, Output
+
+# Other name spaces of processes and mounts, and a /proc in which there is nobody else.
+APART = ["unshare", *([] if os.getuid() == 0 else ["--map-root-user"]), "--mount", "--pid",
+         "--fork", "--mount-proc"]
+
+
+class ElsewhereTest(unittest.TestCase):
+
+    def test_the_same_findings(self):
+        with Farm("now-elsewhere") as farm:
+            for version in VERSIONS:
+                for role in ("map-pipelined", "request-at-stop", "resident", "slow"):
+                    farm.add(f"{version}-{role}", version, role)
+            farm.start()
+            one = farm.vms["released-map-pipelined"]
+            host = self.look(farm, "host")
+            alone = self.look(farm, "one", one.vm)
+            hung = farm.of("map-pipelined", "request-at-stop")
+            for vm in hung:
+                self.assertEqual(host[1].ids(vm), [(DEADLOCK, "observed")])
+            self.assertEqual(alone[1].ids(one), [(DEADLOCK, "observed")])
+        # By now no process of it is left, and the back-ends' files are gone.
+        for vm in farm.vms.values():
+            self.assertFalse(os.path.exists(f"/proc/{vm.qemu.pid}"), vm.vm)
+        with tempfile.TemporaryDirectory(prefix="ss-elsewhere-") as place:
+            for text, look in (host, alone):
+                self.check_text(text, place)
+                self.check_json(look, place)
+
+    @staticmethod
+    def look(farm, name, *arguments):
+        """A look that prints text and one that prints JSON, each kept in a file of its own."""
+        text = Output("now", "--save", farm.path(f"{name}-text.json"), *arguments)
+        text.file = farm.path(f"{name}-text.json")
+        look = Look(*arguments, file=farm.path(f"{name}.json"))
+        look.file = farm.path(f"{name}.json")
+        return text, look
+
+    def check_text(self, here, place):
+        there = Output("report", os.path.basename(shutil.copy(here.file, place)), wrapper=APART,
+                       cwd=place)
+        self.assertEqual((there.status, there.stderr), (here.status, ""))
+        self.assertEqual(there.text, here.text)
+        self.assertIn("deadlock", there.text.lower())
+
+    def check_json(self, here, place):
+        there = Output("report", "--format", "json", os.path.basename(shutil.copy(here.file, place)),
+                       wrapper=APART, cwd=place)
+        self.assertEqual((there.status, there.stderr), (here.status, ""))
+        self.assertEqual(there.json()["findings"], here.json["findings"])
+        self.assertEqual(without_place(there.json()), without_place(here.json))
+
+
+def without_place(report):
+    """All of a report but where it was read from."""
+    return {key: value for key, value in report.items() if key != "trace"}
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
