@@ -94,6 +94,12 @@ class Session:
     def __exit__(self, *_):
         lttng("destroy", self.name)
 
+    def start_empty(self):
+        """Before there is anything to record: of this process, which tells nothing."""
+        lttng("track", "-u", "-s", self.name, f"--vpid={os.getpid()}")
+        lttng("start", self.name)
+        self.started = True
+
     def play(self, path, times=1):
         """Tells the fixture, as a process of which the session has each event."""
         program = subprocess.Popen([REPLAY, path, str(times), "wait"], stdin=subprocess.PIPE,
