@@ -31,5 +31,13 @@ BT_PLUGIN_SINK_COMPONENT_CLASS_HELP(
     "  fail-on=\"suspected\"  end the graph with an error for findings of this certainty or a\n"
     "                       higher one: observed, suspected, hazard, unknown or never.\n"
     "                       The error ends other sinks of the graph, too.\n"
+    "  checks=\"ID,...\"      findings of these checks only\n"
+    "  begin=TIME           findings that last beyond this time; what was before is read, too\n"
+    "  end=TIME             read no further than this\n"
+    "  device=\"ID\"          findings of this device, or of several: [\"ID\", ...]\n"
+    "  vm=\"NAME\"            findings of this VM, or of several\n"
+    "\n"
+    "TIME is seconds after the first event (1.5), since the epoch (\"@1700000000.5\"), or a date\n"
+    "and time (\"2026-01-31T12:00:00Z\").\n"
     "\n"
     "See shmemscope-report(1).");

@@ -13,10 +13,11 @@
 #define INPUT "in"
 
 typedef struct Sink {
-    bt_self_component *self;       /* weak */
-    const SsFormat *format;        /* static */
-    char *output;                  /* owned; NULL: standard output */
-    SsCertainty threshold;         /* of findings that end the graph with an error */
+    bt_self_component *self; /* weak */
+    const SsFormat *format;  /* static */
+    char *output;            /* owned; NULL: standard output */
+    SsCertainty threshold;   /* of findings that end the graph with an error */
+    SsSelection selection;
     SsDecodeOptions options;       /* of the reader */
     SsModel *model;                /* owned */
     SsChecks *checks;              /* owned */
@@ -26,9 +27,10 @@ typedef struct Sink {
 } Sink;
 
 static const SsParameter parameters[] = {
-    { "format", SS_PARAMETER_TEXT },
-    { "output", SS_PARAMETER_TEXT },
-    { "fail-on", SS_PARAMETER_TEXT },
+    { "format", SS_PARAMETER_TEXT },  { "output", SS_PARAMETER_TEXT },
+    { "fail-on", SS_PARAMETER_TEXT }, { "checks", SS_PARAMETER_TEXTS },
+    { "begin", SS_PARAMETER_TIME },   { "end", SS_PARAMETER_TIME },
+    { "device", SS_PARAMETER_TEXTS }, { "vm", SS_PARAMETER_TEXTS },
     { NULL, SS_PARAMETER_TEXT },
 };
 
@@ -39,6 +41,7 @@ static void sink_free(Sink *sink)
     g_clear_pointer(&sink->diagnostics, g_ptr_array_unref);
     ss_checks_free(sink->checks);
     ss_model_free(sink->model);
+    ss_selection_clear(&sink->selection);
     g_free(sink->output);
     g_free(sink);
 }
@@ -48,6 +51,23 @@ static char *choice_fault(const char *name, const char *value, const char *choic
     g_autofree char *harmless = ss_text_sanitize(value, 100);
     return g_strdup_printf("Cannot use parameter: name=\"%s\": it takes %s, not \"%s\"", name,
                            choices, harmless);
+}
+
+static char *take_selection(Sink *sink, const bt_value *params)
+{
+    g_autoptr(GError) error = NULL;
+    SsSelection *selection = &sink->selection;
+    g_autofree char *begin = ss_parameters_text(params, "begin");
+    g_autofree char *end = ss_parameters_text(params, "end");
+    selection->devices = ss_parameters_texts(params, "device");
+    selection->vms = ss_parameters_texts(params, "vm");
+    if (!ss_selection_checks(selection, ss_parameters_texts(params, "checks"), &error) ||
+        !ss_moment_parse(&selection->begin, "begin", begin, &error) ||
+        !ss_moment_parse(&selection->end, "end", end, &error)) {
+        return g_strdup(error->message);
+    }
+    sink->options.until = selection->end;
+    return NULL;
 }
 
 /* What is wrong with the parameters; NULL when nothing is. */
@@ -69,7 +89,7 @@ static char *take_parameters(Sink *sink, const bt_value *params)
     if (fail_on && !ss_certainty_parse(fail_on, &sink->threshold)) {
         return choice_fault("fail-on", fail_on, SS_CERTAINTY_CHOICES);
     }
-    return NULL;
+    return take_selection(sink, params);
 }
 
 bt_component_class_initialize_method_status
@@ -156,12 +176,16 @@ static bt_component_class_sink_consume_method_status finish(Sink *sink)
     ss_reader_finish(sink->reader);
     ss_model_finish(sink->model);
     ss_checks_finish(sink->checks);
+    if (!ss_selection_apply(&sink->selection, sink->checks, &error)) {
+        return fail(sink, error->message);
+    }
     for (guint i = 0; i < sink->diagnostics->len; i++) {
         (void)fprintf(stderr, "%s\n", (const char *)g_ptr_array_index(sink->diagnostics, i));
     }
     const SsReport report = {
         .model = sink->model,
         .checks = sink->checks,
+        .selection = &sink->selection,
         .version = SS_VERSION,
         .colour = ss_output_colour(sink->output),
     };

@@ -64,6 +64,7 @@ SsChecks *ss_checks_new(SsModel *model)
     checks->undecided = ss_undecided_new();
     checks->left_out = g_ptr_array_new();
     checks->not_here = g_ptr_array_new();
+    checks->not_asked = g_ptr_array_new();
     checks->alone = g_ptr_array_new();
     checks->by_key = g_hash_table_new(g_str_hash, g_str_equal);
     tell_checks(checks);
@@ -80,6 +81,7 @@ void ss_checks_free(SsChecks *checks)
     g_ptr_array_unref(checks->findings);
     g_ptr_array_unref(checks->left_out);
     g_ptr_array_unref(checks->not_here);
+    g_ptr_array_unref(checks->not_asked);
     g_ptr_array_unref(checks->alone);
     g_clear_pointer(&checks->undecided, g_ptr_array_unref);
     g_free(checks);
@@ -261,9 +263,9 @@ static gint by_weight(gconstpointer a, gconstpointer b)
     return fa->first_ns < fb->first_ns ? -1 : fa->first_ns > fb->first_ns;
 }
 
-static const SsProcess *process_of(const SsModel *model, const SsFinding *finding)
+const SsProcess *ss_finding_process(const SsModel *model, const SsFinding *finding)
 {
-    for (guint p = 0; p < model->processes->len; p++) {
+    for (guint p = 0; finding->has_process && p < model->processes->len; p++) {
         const SsProcess *process = g_ptr_array_index(model->processes, p);
         if (process->pid == finding->pid && process->birth_ns == finding->process_birth_ns) {
             return process;
@@ -283,7 +285,7 @@ static void doubt(SsFinding *finding, const char *why)
  * one of its channels was not followed any more. */
 static void doubt_finding(const SsModel *model, SsFinding *finding)
 {
-    const SsProcess *process = finding->has_process ? process_of(model, finding) : NULL;
+    const SsProcess *process = ss_finding_process(model, finding);
     for (guint i = 0; process && process->unsure && finding->about && i < finding->about->len;
          i++) {
         const SsAbout *about = &g_array_index(finding->about, SsAbout, i);

@@ -68,6 +68,7 @@ struct SsChecks {
     GPtrArray *undecided; /* owned SsUndecided */
     GPtrArray *left_out;  /* static ids: what they need was not to be recorded */
     GPtrArray *not_here;  /* static ids: they look into front-ends, of which there is none */
+    GPtrArray *not_asked; /* static ids: see selection.h */
     GPtrArray *alone;     /* static ids: they compare sources, and no process has two */
     GHashTable *by_key;   /* key -> SsFinding, weak */
     /* By SsNoticeKind, weak, NULL-terminated: a step comes several times an exchange, and most
@@ -82,6 +83,8 @@ void ss_checks_free(SsChecks *checks);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SsChecks, ss_checks_free)
 /* After ss_model_finish(): says what could not be decided, and orders the findings. */
 void ss_checks_finish(SsChecks *checks);
+/* The process of a finding that has one; weak. NULL: the finding has none. */
+const SsProcess *ss_finding_process(const SsModel *model, const SsFinding *finding);
 /* The highest certainty found; `ret_any` tells whether there is any finding. */
 SsCertainty ss_checks_worst(const SsChecks *checks, bool *ret_any);
 

@@ -12,6 +12,11 @@
 #include "analysis/decode/decode.h"
 #include "analysis/model/text.h"
 
+/* As they are given. */
+typedef struct Selects {
+    char **checks, *begin, *end;
+} Selects;
+
 typedef struct Progress {
     gint64 begin_us;
     bool shown;
@@ -34,9 +39,27 @@ bool ss_usage_error(const char *verb, const char *what, int *ret_status)
     return false;
 }
 
+static bool take_selects(SsAcquire *acquire, const char *verb, Selects *selects, int *ret_status)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *begin = selects->begin, *end = selects->end;
+    SsSelection *selection = &acquire->selection;
+    if (!ss_selection_checks(selection, g_steal_pointer(&selects->checks), &error) ||
+        !ss_moment_parse(&selection->begin, "begin", begin, &error) ||
+        !ss_moment_parse(&selection->end, "end", end, &error)) {
+        return usage_error(verb, error->message, ret_status);
+    }
+    if (acquire->at >= 0) {
+        gint64 ns = (gint64)(MIN(acquire->at, 1e9) * SS_NS_PER_S);
+        selection->end = (SsMoment){ .given = true, .ns = ns };
+    }
+    return true;
+}
+
 static bool parse(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb *verb,
                   int *ret_status)
 {
+    Selects selects = { 0 };
     gboolean help = FALSE;
     g_autofree char *format_names = ss_format_names(verb->formats);
     g_autofree char *format_help = g_strdup_printf("%s; the first is the default", format_names);
@@ -58,6 +81,18 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb
     const GOptionEntry at_entry[] = {
         { "at", 0, 0, G_OPTION_ARG_DOUBLE, &acquire->at,
           "The state this long after the first event", "SECONDS" },
+        { 0 },
+    };
+    const GOptionEntry select_entries[] = {
+        { "checks", 0, 0, G_OPTION_ARG_STRING_ARRAY, &selects.checks,
+          "Findings of these only; with commas between", "CHECK" },
+        { "device", 0, 0, G_OPTION_ARG_STRING_ARRAY, &acquire->selection.devices,
+          "Findings of this device; may be repeated", "ID" },
+        { "vm", 0, 0, G_OPTION_ARG_STRING_ARRAY, &acquire->selection.vms,
+          "Findings of this VM; may be repeated", "NAME" },
+        { "begin", 0, 0, G_OPTION_ARG_STRING, &selects.begin, "Findings that last beyond this time",
+          "TIME" },
+        { "end", 0, 0, G_OPTION_ARG_STRING, &selects.end, "Read no further than this", "TIME" },
         { 0 },
     };
     g_autofree char *name = g_strdup_printf("shmemscope %s", argv[0]);
@@ -82,12 +117,18 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb
     if (verb->at) {
         g_option_context_add_main_entries(context, at_entry, NULL);
     }
+    if (verb->selects) {
+        g_option_context_add_main_entries(context, select_entries, NULL);
+    }
     if (verb->more) {
         g_option_context_add_main_entries(context, verb->more, NULL);
     }
     g_set_prgname(name);
     if (!g_option_context_parse(context, &argc, &arguments, &error)) {
         return ss_usage_error(argv[0], error->message, ret_status);
+    }
+    if (!take_selects(acquire, argv[0], &selects, ret_status)) {
+        return false;
     }
     if (help) {
         g_autofree char *text = g_option_context_get_help(context, TRUE, NULL);
@@ -166,8 +207,7 @@ bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb *
     }
     Progress state = { .begin_us = g_get_monotonic_time() };
     SsDecodeOptions options = {
-        /* 0 means "to the end" to the decoder. */
-        .until_ns = acquire->at >= 0 ? MAX(1, (gint64)(MIN(acquire->at, 1e9) * SS_NS_PER_S)) : 0,
+        .until = acquire->selection.end,
         .progress = isatty(STDERR_FILENO) ? progress : NULL,
         .progress_data = &state,
     };
@@ -190,6 +230,9 @@ bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb *
     }
     ss_model_finish(acquire->model);
     ss_checks_finish(acquire->checks);
+    if (!ss_selection_apply(&acquire->selection, acquire->checks, &error)) {
+        return usage_error(argv[0], error->message, ret_status);
+    }
     return true;
 }
 
@@ -203,6 +246,7 @@ void ss_acquire_clear(SsAcquire *acquire)
     g_clear_pointer(&acquire->output, g_free);
     g_clear_pointer(&acquire->fail_on, g_free);
     g_clear_pointer(&acquire->traces, g_strfreev);
+    ss_selection_clear(&acquire->selection);
 }
 
 int ss_acquire_show(SsAcquire *acquire)
@@ -210,6 +254,7 @@ int ss_acquire_show(SsAcquire *acquire)
     SsReport report = {
         .model = acquire->model,
         .checks = acquire->checks,
+        .selection = acquire->at < 0 ? &acquire->selection : NULL,
         .version = SS_VERSION,
         .evidence = acquire->evidence,
         .stacks = acquire->stacks,

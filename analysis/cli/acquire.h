@@ -12,6 +12,7 @@ typedef struct SsAcquire {
     char *format_name; /* owned; options as given */
     char *output;
     char *fail_on;
+    SsSelection selection;
     double at;              /* seconds after the first event; < 0: to the end */
     char **traces;          /* owned */
     const SsFormat *format; /* static */
@@ -31,6 +32,7 @@ typedef struct SsReadingVerb {
     const SsFormat *looked;   /* of evidence that is given for a trace; NULL: it takes none */
     bool fails;               /* with --fail-on */
     bool at;                  /* with --at */
+    bool selects;             /* with --checks, --begin, --end, --device and --vm */
     const GOptionEntry *more; /* options of its own, or NULL */
 } SsReadingVerb;
 

@@ -19,6 +19,7 @@ int ss_verb_report(int argc, char **argv)
         .formats = ss_report_formats,
         .looked = ss_now_formats,
         .fails = true,
+        .selects = true,
     };
     if (ss_acquire(&acquire, argc, argv, &verb, &status)) {
         status = ss_acquire_verdict(&acquire, ss_acquire_show(&acquire));

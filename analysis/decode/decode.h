@@ -6,13 +6,13 @@
  */
 #pragma once
 
-#include "analysis/model/model.h"
+#include "analysis/checks/selection.h"
 
 /* Called now and then; the number of events read so far. */
 typedef void (*SsProgressFunc)(guint64 events, gpointer user_data);
 
 typedef struct SsDecodeOptions {
-    gint64 until_ns;         /* events later than this after the first are left out; 0: none is */
+    SsMoment until;          /* events later than this are left out; when it is given */
     SsProgressFunc progress; /* may be NULL */
     gpointer progress_data;
 } SsDecodeOptions;

@@ -43,7 +43,7 @@ struct SsReader {
     GHashTable *reached; /* bt_stream (weak, of `traces`) -> owned gint64, its last packet's end */
     GPtrArray *seen;     /* groups that had a stream, weak */
     NamedThread named[NAMED_THREADS];
-    gint64 first_ns;
+    gint64 until_ns; /* what comes later is left out; 0: nothing is */
     guint64 events;
     char *error; /* owned; what makes the trace unusable */
 };
@@ -248,9 +248,10 @@ static bool take_event(SsReader *reader, const bt_message *message)
         return true;
     }
     if (!reader->events++) {
-        reader->first_ns = ns;
+        reader->until_ns =
+            reader->options->until.given ? MAX(1, ss_moment_ns(&reader->options->until, ns)) : 0;
     }
-    if (reader->options->until_ns && ns - reader->first_ns > reader->options->until_ns) {
+    if (reader->until_ns && ns > reader->until_ns) {
         return false;
     }
     SsEvent ours;
@@ -380,7 +381,6 @@ static void note_empty(SsReader *reader)
 /* In order of name: of two that tell of the same process the last one counts. */
 static void read_beside(SsReader *reader)
 {
-    gint64 until_ns = reader->options->until_ns ? reader->first_ns + reader->options->until_ns : 0;
     g_autoptr(GPtrArray) all = g_ptr_array_new();
     GHashTableIter iter;
     gpointer value;
@@ -393,7 +393,8 @@ static void read_beside(SsReader *reader)
     }
     g_ptr_array_sort(all, ss_origin_compare);
     for (guint i = 0; i < all->len; i++) {
-        ss_run_info_read(reader->model, g_ptr_array_index(all, i), until_ns, reader->diagnostics);
+        ss_run_info_read(reader->model, g_ptr_array_index(all, i), reader->until_ns,
+                         reader->diagnostics);
     }
 }
 

@@ -7,6 +7,7 @@
  */
 #include "analysis/report/json.h"
 
+#include "analysis/model/text.h"
 #include "analysis/report/state.h"
 
 #define MAX_RECORDS 1000
@@ -306,6 +307,47 @@ static char *text_of(JsonBuilder *json_taken)
     return g_strconcat(text, "\n", NULL);
 }
 
+static void add_words(JsonBuilder *json, const char *name, char **words)
+{
+    if (!words) {
+        ss_json_string_or_null(json, name, NULL);
+        return;
+    }
+    ss_json_begin_array(json, name);
+    for (; *words; words++) {
+        g_autofree char *harmless = ss_text_sanitize(*words, 0);
+        json_builder_add_string_value(json, harmless);
+    }
+    json_builder_end_array(json);
+}
+
+static void add_moment(JsonBuilder *json, const SsReport *report, const char *name,
+                       const SsMoment *moment)
+{
+    if (moment->given) {
+        gint64 begin_ns = report->model->begin_ns;
+        ss_json_signed(json, name, ss_moment_ns(moment, begin_ns) - begin_ns);
+    } else {
+        ss_json_string_or_null(json, name, NULL);
+    }
+}
+
+static void add_selection(JsonBuilder *json, const SsReport *report)
+{
+    const SsSelection *selection = report->selection;
+    if (!selection || !ss_selection_any(selection)) {
+        return;
+    }
+    ss_json_begin_object(json, "asked_for");
+    add_words(json, "checks", selection->checks);
+    add_words(json, "devices", selection->devices);
+    add_words(json, "vms", selection->vms);
+    add_moment(json, report, "begin_t_ns", &selection->begin);
+    add_moment(json, report, "end_t_ns", &selection->end);
+    ss_json_int(json, "findings_left_out", selection->left_out);
+    json_builder_end_object(json);
+}
+
 static void add_undecided(JsonBuilder *json, const GPtrArray *all)
 {
     ss_json_begin_array(json, "undecided");
@@ -330,6 +372,7 @@ char *ss_report_json(const SsReport *report)
 {
     const SsModel *model = report->model;
     JsonBuilder *json = document(report, "shmemscope-report");
+    add_selection(json, report);
     ss_json_begin_array(json, "devices");
     for (guint p = 0; p < model->processes->len; p++) {
         const SsProcess *process = g_ptr_array_index(model->processes, p);

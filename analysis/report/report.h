@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "analysis/checks/check.h"
+#include "analysis/checks/selection.h"
 
 #define SS_SCHEMA_VERSION "1.3"
 
@@ -17,6 +17,7 @@ struct SsEvidence;
 struct SsReport {
     const SsModel *model;              /* weak; finished */
     const SsChecks *checks;            /* weak; finished */
+    const SsSelection *selection;      /* weak; applied; NULL: all is asked for */
     const char *version;               /* of the tool; static */
     const struct SsEvidence *evidence; /* weak; what was looked at; NULL: it is a recording */
     const GPtrArray *stacks;           /* weak; of SsStacks; NULL: not asked for */

@@ -65,6 +65,21 @@ static void add_traces(const SsReport *report, GString *out)
     }
 }
 
+/* What is left out, so that nobody takes that for what is not there. */
+static void add_selection(const SsReport *report, GString *out)
+{
+    const SsSelection *selection = report->selection;
+    if (!selection || !ss_selection_any(selection)) {
+        return;
+    }
+    g_autofree char *of = ss_selection_text(selection, report->model);
+    g_autofree char *text =
+        g_strdup_printf("findings %s; %u other%s left out. All else is of the whole recording%s",
+                        of, selection->left_out, selection->left_out == 1 ? " is" : "s are",
+                        selection->end.given ? " up to then" : "");
+    ss_text_labelled(out, LABEL, "asked for", text);
+}
+
 static void add_device(GString *out, const SsDevice *device)
 {
     g_autofree char *name = ss_device_text(device->id, device->chardev, device->dev, device->vdev);
@@ -303,6 +318,7 @@ char *ss_report_text(const SsReport *report)
     GString *out = g_string_new("shmemscope report\n\n");
     guint shown = 0;
     add_traces(report, out);
+    add_selection(report, out);
     add_processes(report, out);
     if (!ss_model_of_backends(report->model)) {
         add_counts(report, out); /* of front-ends */

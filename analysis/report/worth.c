@@ -25,7 +25,8 @@ static bool is_left_out(const SsChecks *checks, const SsCheck *check)
 {
     return g_ptr_array_find(checks->left_out, check->id, NULL) ||
            g_ptr_array_find(checks->not_here, check->id, NULL) ||
-           g_ptr_array_find(checks->alone, check->id, NULL);
+           g_ptr_array_find(checks->alone, check->id, NULL) ||
+           g_ptr_array_find(checks->not_asked, check->id, NULL);
 }
 
 guint ss_checks_count(const SsChecks *checks)
@@ -201,6 +202,10 @@ static void add_verdict(const SsReport *report, GString *out)
     if (decided < ss_checks_count(report->checks)) {
         g_string_append_printf(out, " by the %u check%s that could decide", decided,
                                decided == 1 ? "" : "s");
+    }
+    if (report->selection && ss_selection_any(report->selection)) {
+        g_autofree char *of = ss_selection_text(report->selection, report->model);
+        g_string_append_printf(out, "; asked for: %s", of);
     }
     g_string_append(out, ".\n");
 }

@@ -124,7 +124,7 @@ static void read_traces(const char *const *paths)
 #else
 static void read_traces(const char *const *paths)
 {
-    SsDecodeOptions options = { .until_ns = 0 };
+    SsDecodeOptions options = { .progress = NULL };
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) diagnostics = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(SsModel) model = ss_model_new();

@@ -1,0 +1,292 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#include "analysis/checks/selection.h"
+
+#include <string.h>
+
+#include "analysis/model/text.h"
+
+/* Of what somebody gave. */
+#define MAX_WORD 100
+#define MAX_SECONDS (G_GINT64_CONSTANT(1) << 32)
+
+static GQuark selection_error_quark(void)
+{
+    return g_quark_from_static_string("ss-selection-error");
+}
+
+static gboolean refuse(GError **error, const char *what, const char *word, const char *why)
+{
+    g_autofree char *harmless = ss_text_sanitize(word, MAX_WORD);
+    g_set_error(error, selection_error_quark(), 0, "Cannot select: %s=\"%s\": %s", what, harmless,
+                why);
+    return FALSE;
+}
+
+static const SsCheck *check_of(const char *id)
+{
+    for (const SsCheck *const *check = ss_all_checks; *check; check++) {
+        if (g_str_equal((*check)->id, id)) {
+            return *check;
+        }
+    }
+    return NULL;
+}
+
+gboolean ss_selection_checks(SsSelection *selection, char **taken, GError **error)
+{
+    g_auto(GStrv) words = taken;
+    if (!words) {
+        return TRUE;
+    }
+    g_autofree char *joined = g_strjoinv(",", words);
+    g_clear_pointer(&selection->checks, g_strfreev);
+    selection->checks = g_strsplit(joined, ",", -1);
+    for (char **id = selection->checks; *id; id++) {
+        if (!check_of(g_strstrip(*id))) {
+            return refuse(error, "check", *id, "there is none of that name");
+        }
+    }
+    return TRUE;
+}
+
+/* Digits, and up to nine behind a point. */
+static bool parse_seconds(const char *text, gint64 *ret_ns)
+{
+    gint64 seconds = 0, unit = SS_NS_PER_S, rest = 0;
+    const char *at = text;
+    for (; g_ascii_isdigit(*at); at++) {
+        seconds = seconds * 10 + (*at - '0');
+        if (seconds > MAX_SECONDS) {
+            return false;
+        }
+    }
+    bool any = at > text;
+    if (*at == '.') {
+        for (at++; g_ascii_isdigit(*at); at++) {
+            any = true;
+            unit /= 10;
+            rest += unit * (*at - '0');
+        }
+    }
+    if (*at || !any) {
+        return false;
+    }
+    *ret_ns = seconds * SS_NS_PER_S + rest;
+    return true;
+}
+
+gboolean ss_moment_parse(SsMoment *moment, const char *name, const char *text, GError **error)
+{
+    gint64 ns;
+    if (!text) {
+        return TRUE;
+    }
+    if (parse_seconds(text + (*text == '@'), &ns)) {
+        *moment = (SsMoment){ .given = true, .absolute = *text == '@', .ns = ns };
+        return TRUE;
+    }
+    g_autoptr(GTimeZone) zone = g_time_zone_new_local();
+    g_autoptr(GDateTime) date = g_date_time_new_from_iso8601(text, zone);
+    if (date) {
+        ns = g_date_time_to_unix(date) * SS_NS_PER_S +
+             (gint64)g_date_time_get_microsecond(date) * 1000;
+        *moment = (SsMoment){ .given = true, .absolute = true, .ns = ns };
+        return TRUE;
+    }
+    return refuse(error, name, text,
+                  "it takes seconds after the first event, @SECONDS since the epoch, or a date and "
+                  "time like 2026-01-31T12:00:00Z");
+}
+
+gint64 ss_moment_ns(const SsMoment *moment, gint64 first_ns)
+{
+    return moment->absolute ? moment->ns : first_ns + moment->ns;
+}
+
+bool ss_selection_any(const SsSelection *selection)
+{
+    return selection->checks || selection->devices || selection->vms || selection->begin.given ||
+           selection->end.given;
+}
+
+static bool is_device(const char *word, const char *id, const char *chardev)
+{
+    return g_str_equal(word, *id ? id : chardev);
+}
+
+static bool any_device(char **words, const char *id, const char *chardev)
+{
+    for (; *words; words++) {
+        if (is_device(*words, id, chardev)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_device(const SsProcess *process, const char *word)
+{
+    for (guint d = 0; d < process->devices->len; d++) {
+        const SsDevice *device = g_ptr_array_index(process->devices, d);
+        if (!device->absorbed && is_device(word, device->id, device->chardev)) {
+            return true;
+        }
+    }
+    for (guint i = 0; process->peers && i < process->peers->len; i++) {
+        const SsPeer *peer = g_ptr_array_index(process->peers, i);
+        if (peer->device && is_device(word, peer->device->id, peer->device->chardev)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The VM itself, or a back-end that is joined to it. */
+static bool of_vm(const SsProcess *process, const char *word)
+{
+    if (g_str_equal(word, process->vm)) {
+        return true;
+    }
+    for (guint i = 0; process->peers && i < process->peers->len; i++) {
+        const SsPeer *peer = g_ptr_array_index(process->peers, i);
+        if (peer->device && g_str_equal(word, peer->device->process->vm)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool any_process(char **words, const SsProcess *process,
+                        bool (*is)(const SsProcess *process, const char *word))
+{
+    for (; *words; words++) {
+        if (is(process, *words)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first of the words that no process has; NULL when there is none. */
+static const char *nowhere(const SsModel *model, char **words,
+                           bool (*is)(const SsProcess *process, const char *word))
+{
+    for (; words && *words; words++) {
+        bool found = false;
+        for (guint p = 0; p < model->processes->len && !found; p++) {
+            found = is(g_ptr_array_index(model->processes, p), *words);
+        }
+        if (!found) {
+            return *words;
+        }
+    }
+    return NULL;
+}
+
+static bool wanted(const SsSelection *selection, const SsModel *model, const SsFinding *finding)
+{
+    if (selection->checks &&
+        !g_strv_contains((const char *const *)selection->checks, finding->id)) {
+        return false;
+    }
+    if (!finding->has_process) {
+        return true; /* what a check cannot decide it cannot decide of these either */
+    }
+    if (selection->begin.given &&
+        finding->last_ns < ss_moment_ns(&selection->begin, model->begin_ns)) {
+        return false;
+    }
+    const SsProcess *process = ss_finding_process(model, finding);
+    if (selection->vms && !any_process(selection->vms, process, of_vm)) {
+        return false;
+    }
+    if (!selection->devices) {
+        return true;
+    }
+    /* What is found of a process, and of no device, may be the device's. */
+    return finding->has_device
+               ? any_device(selection->devices, finding->device_id, finding->chardev)
+               : any_process(selection->devices, process, has_device);
+}
+
+static void choose_checks(const SsSelection *selection, SsChecks *checks)
+{
+    const char *const *ids = (const char *const *)selection->checks;
+    for (guint i = checks->undecided->len; ids && i > 0; i--) {
+        const SsUndecided *undecided = g_ptr_array_index(checks->undecided, i - 1);
+        if (!g_strv_contains(ids, undecided->check)) {
+            (void)g_ptr_array_remove_index(checks->undecided, i - 1);
+        }
+    }
+    GPtrArray *const lists[] = { checks->left_out, checks->not_here, checks->alone };
+    for (guint l = 0; ids && l < G_N_ELEMENTS(lists); l++) {
+        for (guint i = lists[l]->len; i > 0; i--) {
+            if (!g_strv_contains(ids, g_ptr_array_index(lists[l], i - 1))) {
+                (void)g_ptr_array_remove_index(lists[l], i - 1);
+            }
+        }
+    }
+    for (const SsCheck *const *check = ss_all_checks; ids && *check; check++) {
+        if (!g_strv_contains(ids, (*check)->id)) {
+            g_ptr_array_add(checks->not_asked, (gpointer)(*check)->id);
+        }
+    }
+}
+
+gboolean ss_selection_apply(SsSelection *selection, SsChecks *checks, GError **error)
+{
+    const SsModel *model = checks->model;
+    const char *unknown = nowhere(model, selection->devices, has_device);
+    if (unknown) {
+        return refuse(error, "device", unknown, "the recording has none of that name");
+    }
+    unknown = nowhere(model, selection->vms, of_vm);
+    if (unknown) {
+        return refuse(error, "vm", unknown, "the recording has none of that name");
+    }
+    choose_checks(selection, checks);
+    for (guint i = checks->findings->len; i > 0; i--) {
+        if (!wanted(selection, model, g_ptr_array_index(checks->findings, i - 1))) {
+            (void)g_ptr_array_remove_index(checks->findings, i - 1);
+            selection->left_out++;
+        }
+    }
+    return TRUE;
+}
+
+static void add_words(GString *text, const char *what, char **words)
+{
+    if (words) {
+        g_autofree char *joined = g_strjoinv(", ", words);
+        g_autofree char *harmless = ss_text_sanitize(joined, 0);
+        g_string_append_printf(text, "%s%s %s", text->len ? ", " : "", what, harmless);
+    }
+}
+
+char *ss_selection_text(const SsSelection *selection, const SsModel *model)
+{
+    GString *text = g_string_new(NULL);
+    add_words(text, "by", selection->checks);
+    add_words(text, "of device", selection->devices);
+    add_words(text, "of vm", selection->vms);
+    if (selection->begin.given) {
+        gint64 ns = ss_moment_ns(&selection->begin, model->begin_ns) - model->begin_ns;
+        g_string_append_printf(text, "%sthat last beyond %.6f s", text->len ? ", " : "",
+                               (double)ns / SS_NS_PER_S);
+    }
+    if (selection->end.given) {
+        gint64 ns = ss_moment_ns(&selection->end, model->begin_ns) - model->begin_ns;
+        g_string_append_printf(text, "%sas it was at %.6f s", text->len ? ", " : "",
+                               (double)ns / SS_NS_PER_S);
+    }
+    return g_string_free(text, FALSE);
+}
+
+void ss_selection_clear(SsSelection *selection)
+{
+    g_clear_pointer(&selection->checks, g_strfreev);
+    g_clear_pointer(&selection->devices, g_strfreev);
+    g_clear_pointer(&selection->vms, g_strfreev);
+}
