@@ -76,7 +76,7 @@ static bt_value_map_foreach_entry_const_func_status look_at(const char *key, con
     g_autofree char *names = table_names(look->table);
     look->fault = g_strdup_printf("Cannot use parameter: name=\"%s\": there is none of that name; "
                                   "there are %s",
-                                  name, names);
+                                  name, *names ? names : "none");
     return BT_VALUE_MAP_FOREACH_ENTRY_CONST_FUNC_STATUS_INTERRUPT;
 }
 

@@ -5,6 +5,7 @@
  */
 #include <babeltrace2/babeltrace.h>
 
+#include "analysis/babeltrace/lifetimes.h"
 #include "analysis/babeltrace/report.h"
 
 BT_PLUGIN_MODULE();
@@ -41,3 +42,27 @@ BT_PLUGIN_SINK_COMPONENT_CLASS_HELP(
     "and time (\"2026-01-31T12:00:00Z\").\n"
     "\n"
     "See shmemscope-report(1).");
+
+BT_PLUGIN_FILTER_COMPONENT_CLASS(lifetimes, ss_lifetimes_next);
+BT_PLUGIN_FILTER_COMPONENT_CLASS_INITIALIZE_METHOD(lifetimes, ss_lifetimes_initialize);
+BT_PLUGIN_FILTER_COMPONENT_CLASS_MESSAGE_ITERATOR_CLASS_INITIALIZE_METHOD(
+    lifetimes, ss_lifetimes_iterator_initialize);
+BT_PLUGIN_FILTER_COMPONENT_CLASS_MESSAGE_ITERATOR_CLASS_FINALIZE_METHOD(
+    lifetimes, ss_lifetimes_iterator_finalize);
+BT_PLUGIN_FILTER_COMPONENT_CLASS_DESCRIPTION(
+    lifetimes, "Add an event for each life of a shared memory mapping, and for each finding.");
+BT_PLUGIN_FILTER_COMPONENT_CLASS_HELP(
+    lifetimes,
+    "All messages pass. A trace of its own is added, named shmemscope, with one stream:\n"
+    "\n"
+    "  shmemscope:mapping_life  at a mapping's end: its place, its descriptor and inode, its\n"
+    "                           state, and when it was requested, replied to, born, visible,\n"
+    "                           removed, finalized and closed\n"
+    "  shmemscope:finding       at the end: what `shmemscope report` finds\n"
+    "\n"
+    "Their times are in ns since the Unix epoch; 0 means not seen. What is alive when the last\n"
+    "message comes is told then.\n"
+    "\n"
+    "With `-c sink.ctf.fs` after it a trace comes of it that any viewer of CTF shows.\n"
+    "\n"
+    "There are no parameters.");

@@ -9,6 +9,7 @@
 #include <glib/gstdio.h>
 
 #define PACKET_MAGIC 0xC1FC1FC1u
+#define METADATA_MAGIC 0x75D11D57u
 /* Offsets in bytes of what LTTng-UST puts at the head of a packet. */
 #define AT_CLASS 20
 #define AT_INSTANCE 24
@@ -144,8 +145,25 @@ static guint without_file(const char *directory)
     return missing;
 }
 
+/* The tracer's own metadata is in packets. Where it is plain text somebody else has written the
+ * files anew, babeltrace2 for one, and what stands where in a packet is theirs. */
+static bool of_tracer(const char *directory)
+{
+    g_autofree char *path = g_build_filename(directory, "metadata", NULL);
+    FILE *file = g_fopen(path, "rbe");
+    guint8 magic[4] = { 0 };
+    bool read = file && fread(magic, 1, sizeof(magic), file) == sizeof(magic);
+    if (file) {
+        (void)fclose(file);
+    }
+    return read && u32_at(magic, 0) == METADATA_MAGIC;
+}
+
 static void look_at_directory(GHashTable *streams, const char *directory)
 {
+    if (!of_tracer(directory)) {
+        return;
+    }
     GDir *dir = g_dir_open(directory, 0, NULL);
     for (const char *name = dir ? g_dir_read_name(dir) : NULL; name; name = g_dir_read_name(dir)) {
         if (*name != '.' && !g_str_equal(name, "metadata")) {

@@ -100,8 +100,9 @@ void ss_descriptor_close(SsModel *model, SsDescriptor *descriptor, gint64 ns, gi
         device->counts.fds_closed += ret == 0;
         device->counts.fds_close_failed += ret != 0;
     }
-    const SsMapping *mapping = descriptor->mapping;
+    SsMapping *mapping = descriptor->mapping;
     if (mapping && mapping->finalized_ns) {
+        mapping->closed_ns = ns;
         SsProcess *process = descriptor->process;
         ss_span_add(&model->counts.finalized_to_closed, ns - mapping->finalized_ns);
         process->newest_closed_finalize_ns =

@@ -13,8 +13,58 @@ void ss_mapping_free(SsMapping *mapping)
     g_free(mapping);
 }
 
+/* Of the exchange that made it, as long as that is remembered. */
+static void take_exchange(SsMapping *mapping)
+{
+    const SsExchange *exchange = ss_exchange_find(mapping->device, mapping->seq);
+    if (exchange) {
+        mapping->request_ns = exchange->request_ns;
+        mapping->reply_ns = exchange->reply_ns;
+    }
+}
+
+static void tell_life(SsModel *model, SsMapping *mapping)
+{
+    if (model->life) {
+        if (!mapping->reply_ns) {
+            take_exchange(mapping);
+        }
+        model->life(model, mapping, model->life_data);
+    }
+}
+
+static gint by_birth(gconstpointer a, gconstpointer b)
+{
+    const SsMapping *ma = *(const SsMapping *const *)a;
+    const SsMapping *mb = *(const SsMapping *const *)b;
+    if (ma->birth_ns != mb->birth_ns) {
+        return ma->birth_ns < mb->birth_ns ? -1 : 1;
+    }
+    return ma->pointer < mb->pointer ? -1 : ma->pointer > mb->pointer;
+}
+
+void ss_mapping_finish(SsModel *model, SsProcess *process)
+{
+    g_autoptr(GPtrArray) left = g_ptr_array_new();
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, process->closing);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        g_ptr_array_add(left, value);
+    }
+    g_hash_table_iter_init(&iter, process->mappings);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        g_ptr_array_add(left, value);
+    }
+    g_ptr_array_sort(left, by_birth);
+    for (guint i = 0; i < left->len; i++) {
+        tell_life(model, g_ptr_array_index(left, i));
+    }
+}
+
 void ss_mapping_forget(SsProcess *process, SsMapping *mapping)
 {
+    tell_life(process->model, mapping);
     g_ptr_array_remove_fast(process->pending, mapping);
     if (mapping->in_region && mapping->device && mapping->device->live_mappings) {
         mapping->device->live_mappings--;
@@ -297,6 +347,8 @@ void ss_mapping_commit_ended(SsModel *model, SsProcess *process, gint64 ns)
         }
         const SsExchange *exchange = ss_exchange_find(mapping->device, mapping->seq);
         if (exchange && exchange->reply_ns) {
+            mapping->request_ns = exchange->request_ns;
+            mapping->reply_ns = exchange->reply_ns;
             ss_span_add(&model->counts.reply_to_visible, ns - exchange->reply_ns);
         }
         SsStep step = range_step(mapping);

@@ -61,6 +61,12 @@ void ss_model_set_notice(SsModel *model, SsNoticeFunc func, gpointer user_data)
     model->notice_data = user_data;
 }
 
+void ss_model_set_life(SsModel *model, SsLifeFunc func, gpointer user_data)
+{
+    model->life = func;
+    model->life_data = user_data;
+}
+
 void ss_model_tell(SsModel *model, const SsNotice *notice)
 {
     if (model->notice) {
@@ -441,6 +447,7 @@ void ss_model_finish(SsModel *model)
             SsProcess *process = g_ptr_array_index(model->processes, i);
             if (ss_process_is_backend(process) == (backends == 1)) {
                 finish_process(model, process);
+                ss_mapping_finish(model, process);
             }
         }
     }

@@ -71,6 +71,9 @@ typedef struct SsNotice {
     bool fatal; /* UNBEGUN: QEMU says so itself, and ends */
 } SsNotice;
 
+/* A mapping's life has ended, or the recording has. */
+typedef void (*SsLifeFunc)(SsModel *model, const SsMapping *mapping, gpointer user_data);
+
 typedef void (*SsNoticeFunc)(SsModel *model, const SsNotice *notice, gpointer user_data);
 
 struct SsModel {
@@ -93,6 +96,8 @@ struct SsModel {
     bool finished;
     SsNoticeFunc notice;
     gpointer notice_data;
+    SsLifeFunc life;
+    gpointer life_data;
 };
 
 SsModel *ss_model_new(void);
@@ -101,6 +106,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SsModel, ss_model_free)
 
 /* Each step is told to `func`, synchronously. */
 void ss_model_set_notice(SsModel *model, SsNoticeFunc func, gpointer user_data);
+
+/* Each mapping is told to `func` once, synchronously: when nothing more comes of it, or at
+ * ss_model_finish(). It is the model's own, and may be gone after that. */
+void ss_model_set_life(SsModel *model, SsLifeFunc func, gpointer user_data);
 
 /* Strings are copied; NULL means not known. Returns the trace's index. Nothing counts as
  * recorded until ss_model_set_recorded(). */

@@ -73,6 +73,8 @@ SsMapping *ss_mapping_born(SsModel *model, SsProcess *process, SsThread *thread,
                            gint64 ns);
 void ss_mapping_commit_ended(SsModel *model, SsProcess *process, gint64 ns);
 void ss_mapping_forget(SsProcess *process, SsMapping *mapping);
+/* Tells the lives of what is left. */
+void ss_mapping_finish(SsModel *model, SsProcess *process);
 
 /* place.c */
 void ss_place_enter(SsMapping *mapping, gint64 ns);

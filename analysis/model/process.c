@@ -45,6 +45,7 @@ static void thread_free(gpointer data)
 static SsProcess *process_new(SsModel *model, const SsEvent *event)
 {
     SsProcess *process = g_new0(SsProcess, 1);
+    process->model = model;
     process->trace = event->trace;
     process->pid = event->pid;
     process->birth_ns = event->ns;

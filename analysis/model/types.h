@@ -362,12 +362,14 @@ struct SsMapping {
     guint64 ino;
     guint64 seq; /* exchange that made it, 0 when not known */
     gint64 birth_ns, ram_ns, added_ns, visible_ns, removed_ns, finalized_ns;
-    gint64 told_ns;           /* the last event that had it in its region */
-    char reason[16];          /* why it was removed */
-    bool in_region;           /* entered its region and did not leave it */
-    SsPlace place;            /* where it is kept in the list of places */
-    SsDevice *placed;         /* weak; in whose list, NULL: in none */
-    SsDescriptor *descriptor; /* weak; NULL once closed */
+    gint64 closed_ns;            /* of its descriptor, after it was finalized */
+    gint64 request_ns, reply_ns; /* of the exchange that made it */
+    gint64 told_ns;              /* the last event that had it in its region */
+    char reason[16];             /* why it was removed */
+    bool in_region;              /* entered its region and did not leave it */
+    SsPlace place;               /* where it is kept in the list of places */
+    SsDevice *placed;            /* weak; in whose list, NULL: in none */
+    SsDescriptor *descriptor;    /* weak; NULL once closed */
 };
 
 typedef enum SsContextKind {
@@ -502,6 +504,7 @@ typedef enum SsSource {
 
 /* Identity: host, pid, birth. */
 struct SsProcess {
+    struct SsModel *model; /* weak */
     guint trace;
     guint32 sources; /* bits SsSource */
     char *unseen;    /* owned; what of it could not be looked at; NULL: nothing */
