@@ -47,7 +47,7 @@ static bool take_selects(SsAcquire *acquire, const char *verb, Selects *selects,
     if (!ss_selection_checks(selection, g_steal_pointer(&selects->checks), &error) ||
         !ss_moment_parse(&selection->begin, "begin", begin, &error) ||
         !ss_moment_parse(&selection->end, "end", end, &error)) {
-        return usage_error(verb, error->message, ret_status);
+        return ss_usage_error(verb, error->message, ret_status);
     }
     if (acquire->at >= 0) {
         gint64 ns = (gint64)(MIN(acquire->at, 1e9) * SS_NS_PER_S);
@@ -172,6 +172,18 @@ void ss_acquire_explain(SsAcquire *acquire, SsEvidence *evidence_taken, const ch
     ss_checks_finish(acquire->checks);
 }
 
+static bool choose(SsAcquire *acquire, const char *verb, int *ret_status)
+{
+    g_autoptr(GError) error = NULL;
+    SsSelection *selection = &acquire->selection;
+    if (acquire->evidence && (selection->begin.given || selection->end.given)) {
+        return ss_usage_error(verb, "a look has one time: --begin and --end are of recordings",
+                              ret_status);
+    }
+    return ss_selection_apply(selection, acquire->checks, &error) ||
+           ss_usage_error(verb, error->message, ret_status);
+}
+
 /* What was looked at, in a file of `now --save`. */
 static bool explain_file(SsAcquire *acquire, const char *verb, const SsFormat *formats,
                          int *ret_status)
@@ -190,7 +202,7 @@ static bool explain_file(SsAcquire *acquire, const char *verb, const SsFormat *f
         return false;
     }
     ss_acquire_explain(acquire, evidence, acquire->traces[0]);
-    return true;
+    return choose(acquire, verb, ret_status);
 }
 
 bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb *verb,
@@ -230,10 +242,7 @@ bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb *
     }
     ss_model_finish(acquire->model);
     ss_checks_finish(acquire->checks);
-    if (!ss_selection_apply(&acquire->selection, acquire->checks, &error)) {
-        return usage_error(argv[0], error->message, ret_status);
-    }
-    return true;
+    return choose(acquire, argv[0], ret_status);
 }
 
 void ss_acquire_clear(SsAcquire *acquire)
