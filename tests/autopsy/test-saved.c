@@ -153,6 +153,7 @@ static void test_damaged(void)
         { "\"back_pid\" : 311", "\"back_pid\" : 312", "of a process that is not there" },
         { "\"main\" : 0", "\"main\" : 1", "\"main\" is no main channel" },
         { "\"main\" : 0", "\"main\" : -2", "\"main\" is no main channel" },
+        { "\"main\" : 0", "\"main\" : 7000000", "\"main\" is no main channel" },
         { "\"start_ticks\" : 9223372036854775807", "\"start_ticks\" : -1", "out of range" },
         { "\"holders\" : [", "\"holders\" : [[1],", "no pair" },
         { "\"holders\" : [", "\"holders\" : [7,", "no pair" },
@@ -220,7 +221,10 @@ static void test_same_and_stood(void)
     SsSeenThread *b = ss_seen_thread_new(1);
     a->call = b->call = SS_CALL_IN;
     g_assert_false(ss_seen_stood(a, b)); /* nobody counted */
-    a->counts_known = b->counts_known = true;
+    a->counts_known = true;
+    g_assert_false(ss_seen_stood(a, b));
+    g_assert_false(ss_seen_stood(b, a));
+    b->counts_known = true;
     g_assert_true(ss_seen_stood(a, b));
     b->switches = 1;
     g_assert_false(ss_seen_stood(a, b));
