@@ -233,7 +233,7 @@ void ss_tell_answers(const SsTell *tell, const SsSeenProcess *process, SsPeer *p
         answers = SS_ANSWERS_UNSEEN;
     } else if (other && answers == SS_ANSWERS_NOBODY) {
         answers = SS_ANSWERS_DOUBTFUL;
-        peer->doubt = g_strdup_printf("what process %d does, which has the socket too", other);
+        peer->doubt = g_strdup_printf("process %d has its socket, too", other);
     } else if (answers != SS_ANSWERS_NOBODY || !peer->waits[0].seq) {
         peer->doubt = does_text(tell, process, peer, who, most);
     }

@@ -315,7 +315,7 @@ void ss_tell(SsModel *model, const SsEvidence *evidence, const char *path)
     }
     for (guint i = 0; i < last->processes->len; i++) {
         const SsSeenProcess *seen = g_ptr_array_index(last->processes, i);
-        if ((seen->roles & SS_ROLE_FRONT_END) && seen->detailed) {
+        if (seen->detailed && !seen->ended && seen->roles) {
             tell_unseen(&tell, seen);
         }
     }

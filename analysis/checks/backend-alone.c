@@ -52,12 +52,14 @@ static bool went_on(SsPeer *peer, const SsPeerWait *own)
 }
 
 /* Of one that was looked at it is known what lies in its socket, and in the front-end's: a thread
- * at the back-end channel, where nothing of its own is, may wait for nothing in particular. */
+ * at the back-end channel, where nothing of its own is, may wait for nothing in particular. And a
+ * front-end that was seen stands in no wait, or would have told. */
 static SsAlone looked_alone(const SsPeer *peer, const SsPeerWait *own)
 {
     SsAlone alone = { .own = own };
     bool lasts = own->waited_ms >= LASTS_MS && peer->device && peer->device->inbox.bytes;
-    bool owes = peer->inbox.request && peer->answers >= SS_ANSWERS_DOUBTFUL;
+    bool blind = peer->device && peer->device->process->unseen;
+    bool owes = blind && peer->inbox.request && peer->answers >= SS_ANSWERS_DOUBTFUL;
     alone.kind = !lasts ? SS_ALONE_NOTHING : owes ? SS_ALONE_CYCLE : SS_ALONE_NO_REASON;
     return alone;
 }

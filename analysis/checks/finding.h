@@ -87,6 +87,7 @@ typedef struct SsFinding {
     guint64 count;                            /* how often, at the same place */
     gint64 first_ns, last_ns;
     gint64 duration_ns; /* 0: has none */
+    bool at_least;      /* it lasts for longer; nobody saw it begin */
     char *key;          /* owned; same key, same finding */
 } SsFinding;
 

@@ -3,7 +3,9 @@
  */
 #include "analysis/checks/looked.h"
 
-#include "analysis/model/model.h"
+#include "analysis/checks/backend-alone.h"
+#include "analysis/checks/peer-text.h"
+#include "analysis/checks/wait-text.h"
 #include "analysis/report/names.h"
 
 /* Others that the process serves are named up to this number, and counted beyond. */
@@ -52,12 +54,12 @@ static char *all_lost(const SsPeer *peer, const SsDevice *of)
 }
 
 /* Sent to a back-end whose device is stopped: by a guest's reset, above all. */
-static bool is_of_a_stop(guint32 request)
+static bool is_of_a_stop(const SsInbox *inbox)
 {
-    return request == SET_VRING_ENABLE || request == GET_VRING_BASE;
+    return inbox->request == SET_VRING_ENABLE || inbox->request == GET_VRING_BASE;
 }
 
-void ss_looked_remedy(SsFinding *finding, const SsDevice *device, guint32 request)
+void ss_looked_remedy(SsFinding *finding, const SsDevice *device)
 {
     const SsPeer *peer = device->peer;
     if (!peer || !peer->looked) {
@@ -73,9 +75,94 @@ void ss_looked_remedy(SsFinding *finding, const SsDevice *device, guint32 reques
     g_autofree char *lost = all_lost(peer, device);
     finding->remedy_own = g_strdup_printf("end process %d", peer->process->pid);
     finding->remedy_now = finding->remedy_own;
-    guint held = device->held ? device->held->len : 0;
+    bool held = device->held && device->held->len;
     finding->costs = g_strdup_printf(
         "%sthe guest loses %s until it is reset%s",
-        is_of_a_stop(request) ? "QEMU 11.1.2 aborts then, an assertion fails; of others " : "",
+        is_of_a_stop(&peer->inbox) ? "QEMU 11.1.2 aborts then, an assertion fails; of others " : "",
         lost, held ? "; what is mapped may stay till then" : "");
+}
+
+/* "its main thread waits so, and none of its 2 others ..." */
+static char *others_text(const SsPeer *peer, const SsPeerWait *own)
+{
+    g_autofree char *thread = ss_peer_thread_text(peer, own->tid);
+    guint others = peer->n_seen - 1;
+    if (!others) {
+        return g_strdup("its only thread is the one that waits");
+    }
+    if (peer->answers != SS_ANSWERS_NOBODY) {
+        return g_strdup_printf("its %s waits so; it has %u other%s", thread, others,
+                               others == 1 ? "" : "s");
+    }
+    return others == 1
+               ? g_strdup_printf("its %s waits so, and the other is not there to answer", thread)
+               : g_strdup_printf("its %s waits so, and none of the %u others is there to "
+                                 "answer",
+                                 thread, others);
+}
+
+void ss_looked_state(SsFinding *finding, const SsPeer *peer, const SsPeerWait *own)
+{
+    g_autofree char *backend = ss_peer_text(peer);
+    g_autofree char *request = ss_inbox_request_text(&peer->inbox);
+    g_autofree char *others = others_text(peer, own);
+    ss_finding_state(finding, backend,
+                     peer->inbox.bytes
+                         ? g_strdup_printf("%s; %s lies unread in its socket", others,
+                                           peer->inbox.request ? request : "QEMU's request")
+                         : g_strdup_printf("%s; it has read QEMU's request", others));
+}
+
+void ss_looked_deadlock(SsFinding *finding, const SsWait *wait, bool proven)
+{
+    const SsPeer *peer = wait->device->peer;
+    if (!proven && !finding->condition) {
+        finding->condition =
+            !peer ? g_strdup("not visible: who the back-end is")
+            : peer->process->unseen
+                ? g_strdup_printf("not visible: %s", peer->process->unseen)
+                : g_strdup_printf("not visible: that nobody else answers; %s",
+                                  peer->doubt ? peer->doubt : "it has other threads");
+    }
+    finding->at_least = wait->at_least;
+    ss_looked_remedy(finding, wait->device);
+}
+
+/* Only the back-end could be seen, and waits. */
+static bool judge_unseen_device(SsChecks *checks, const SsCheck *check, SsDevice *device, gint64 ns)
+{
+    SsPeer *peer = device->peer;
+    SsAlone alone = peer && peer->looked ? ss_alone_judge(checks->model, peer) : (SsAlone){ 0 };
+    if (alone.kind != SS_ALONE_CYCLE) {
+        return false;
+    }
+    g_autofree char *place = g_strdup_printf("peer|%" G_GUINT64_FORMAT, peer->conn);
+    SsFinding *finding =
+        ss_checks_report(checks, check, SS_SUSPECTED, device->process, device, alone.own->begin_ns,
+                         ns, place, g_strdup("QEMU and its back-end wait for each other"));
+    if (finding) {
+        g_autofree char *backend = ss_peer_text(peer);
+        finding->duration_ns = (gint64)alone.own->waited_ms * SS_NS_PER_MS;
+        ss_finding_state(finding, backend, ss_peer_wait_text(peer, alone.own));
+        ss_looked_state(finding, peer, alone.own);
+        finding->condition = g_strdup_printf("not visible of QEMU: %s", device->process->unseen);
+        ss_looked_remedy(finding, device);
+    }
+    return true;
+}
+
+void ss_looked_unseen(SsChecks *checks, const SsCheck *check, SsProcess *process, gint64 ns)
+{
+    bool told = !process->unseen || !ss_process_looked(process) || ss_process_is_backend(process);
+    for (guint i = 0; !told && i < process->devices->len; i++) {
+        told = judge_unseen_device(checks, check, g_ptr_array_index(process->devices, i), ns);
+    }
+    SsFinding *finding =
+        told ? NULL
+             : ss_checks_report(checks, check, SS_UNKNOWN, process, NULL, process->birth_ns, ns,
+                                "unseen", g_strdup("whether it is stuck cannot be told"));
+    if (finding) {
+        finding->condition = g_strdup_printf("not visible: %s", process->unseen);
+        finding->remedy_now = finding->remedy_for_good = NULL;
+    }
 }

@@ -1,13 +1,21 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Of what was looked at the processes are known by pid: whom to end, and what that takes away.
+ * Of what was looked at the processes are known by pid: who of them cannot answer, whom to end, and
+ * what that takes away.
  */
 #pragma once
 
-#include "analysis/checks/finding.h"
+#include "analysis/checks/check.h"
 
 /* The remedy for a front-end that stands because of the device's back-end: to end that, or where
- * it may well answer, to look at it. What that takes away depends on the `request` that it waits
- * for (0: not known). Leaves the check's own when the back-end was not found. */
-void ss_looked_remedy(SsFinding *finding, const SsDevice *device, guint32 request);
+ * it may well answer, to look at it. Leaves the check's own when the back-end was not found. */
+void ss_looked_remedy(SsFinding *finding, const SsDevice *device);
+/* States why nobody of the back-end answers, one thread of which waits itself: `own`. */
+void ss_looked_state(SsFinding *finding, const SsPeer *peer, const SsPeerWait *own);
+/* What is not visible of a deadlock that is not proven, how long it lasts, and what ends it: looks
+ * have no history to tell. */
+void ss_looked_deadlock(SsFinding *finding, const SsWait *wait, bool proven);
+/* Reports a front-end of which too little could be seen: with what its back-end shows, or as
+ * unknown, for it may stand in anything. */
+void ss_looked_unseen(SsChecks *checks, const SsCheck *check, SsProcess *process, gint64 ns);

@@ -84,30 +84,6 @@ static void state_server(SsFinding *finding, const SsPeer *peer, gint32 tid, con
                                 thread, request));
 }
 
-/* Why nobody else of a back-end that was looked at answers. */
-static void state_looked(SsFinding *finding, const SsPeer *peer, const SsPeerWait *own,
-                         const SsWait *wait)
-{
-    g_autofree char *backend = ss_peer_text(peer);
-    g_autofree char *request = ss_wait_request_text(wait);
-    g_autofree char *thread = ss_peer_thread_text(peer, own->tid);
-    bool nobody = peer->answers == SS_ANSWERS_NOBODY;
-    g_autofree char *others =
-        peer->n_seen == 1 ? g_strdup("its only thread is the one that waits")
-        : peer->n_seen == 2
-            ? g_strdup_printf(nobody ? "that is its %s, and the other one is not there to answer"
-                                     : "that is its %s, and it has another one",
-                              thread)
-            : g_strdup_printf(nobody ? "that is its %s, and none of %u others is there to answer"
-                                     : "that is its %s, and it has %u others",
-                              thread, peer->n_seen - 1);
-    ss_finding_state(finding, backend,
-                     peer->inbox.bytes
-                         ? g_strdup_printf("%s; %s lies unread in its socket", others,
-                                           peer->inbox.request ? request : "QEMU's request")
-                         : g_strdup_printf("%s; it has read QEMU's request", others));
-}
-
 /* What the back-end says itself. */
 static void state_own(SsFinding *finding, const SsEdge *edge, const GArray *cycle)
 {
@@ -121,7 +97,7 @@ static void state_own(SsFinding *finding, const SsEdge *edge, const GArray *cycl
     for (guint i = 0; i < cycle->len; i++) {
         const SsEdge *asked = &g_array_index(cycle, SsEdge, i);
         if (asked->kind == SS_EDGE_MAIN_REPLY && asked->to == edge->from && edge->own->looked) {
-            state_looked(finding, asked->peer, edge->own, asked->wait);
+            ss_looked_state(finding, asked->peer, edge->own);
         } else if (asked->kind == SS_EDGE_MAIN_REPLY && asked->to == edge->from) {
             g_autofree char *request = ss_frontend_request_text(asked->wait->request);
             state_server(finding, edge->peer, edge->own->tid, request, asked->taken != NULL);
@@ -338,20 +314,6 @@ static SsOrder *order_of(const SsWait *wait, const GArray *cycle)
     return ss_order_of_wait(wait, NULL, unread.request ? &unread : NULL);
 }
 
-/* What two looks show has no history; but they show whom to end. */
-static void tell_looked(SsFinding *finding, const SsWait *wait, const GArray *cycle, bool proven)
-{
-    const SsPeer *peer = NULL;
-    for (guint i = 0; i < cycle->len && !peer; i++) {
-        peer = g_array_index(cycle, SsEdge, i).peer;
-    }
-    if (!proven && !finding->condition) {
-        const char *doubt = peer && peer->doubt ? peer->doubt : "what the back-end's threads do";
-        finding->condition = g_strdup_printf("not visible: %s", doubt);
-    }
-    ss_looked_remedy(finding, wait->device, wait->request);
-}
-
 static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, SsThread *thread,
                   const GArray *edges, gint64 end_ns)
 {
@@ -381,7 +343,7 @@ static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, Ss
         state_edge(finding, &g_array_index(cycle, SsEdge, i), cycle, cause_of(wait) != NULL);
     }
     if (ss_process_looked(process)) {
-        tell_looked(finding, wait, cycle, proven);
+        ss_looked_deadlock(finding, wait, proven);
         return;
     }
     if (!finding->condition && !proven) {
@@ -401,7 +363,7 @@ static void judge_alone(SsChecks *checks, const SsCheck *check, SsPeer *peer, gi
 {
     SsAlone alone = ss_alone_judge(checks->model, peer);
     const SsPeerWait *own = alone.own;
-    if (alone.kind != SS_ALONE_CYCLE) {
+    if (alone.kind != SS_ALONE_CYCLE || peer->looked) {
         return;
     }
     g_autofree char *first =
@@ -440,27 +402,12 @@ static void judge_alone(SsChecks *checks, const SsCheck *check, SsPeer *peer, gi
     ss_finding_order_witness(finding);
 }
 
-/* A process of which too little could be seen may stand in anything. */
-static void judge_unseen(SsChecks *checks, const SsCheck *check, SsProcess *process, gint64 ns)
-{
-    if (!process->unseen || !ss_process_looked(process)) {
-        return;
-    }
-    SsFinding *finding =
-        ss_checks_report(checks, check, SS_UNKNOWN, process, NULL, process->birth_ns, ns, "unseen",
-                         g_strdup("whether it is stuck cannot be told"));
-    if (finding) {
-        finding->condition = g_strdup_printf("not visible: %s", process->unseen);
-        finding->remedy_now = finding->remedy_for_good = NULL;
-    }
-}
-
 static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notice)
 {
     if (notice->kind != SS_NOTICE_PROCESS_ENDS) {
         return;
     }
-    judge_unseen(checks, check, notice->process, notice->ns);
+    ss_looked_unseen(checks, check, notice->process, notice->ns);
     const GPtrArray *peers = notice->process->peers;
     for (guint i = 0; peers && i < peers->len; i++) {
         judge_alone(checks, check, g_ptr_array_index(peers, i), notice->ns);

@@ -105,6 +105,7 @@ static void open_looked(SsChecks *checks, const SsCheck *check, SsThread *thread
         return;
     }
     finding->duration_ns = (gint64)wait->waited_ms * SS_NS_PER_MS;
+    finding->at_least = wait->at_least;
     ss_finding_state(finding, who, ss_wait_text(wait));
     g_autofree char *backend = peer ? ss_peer_text(peer) : g_strdup("back-end");
     ss_finding_state(
@@ -120,7 +121,7 @@ static void open_looked(SsChecks *checks, const SsCheck *check, SsThread *thread
             "not visible: %s", peer && peer->process->unseen ? peer->process->unseen
                                                              : "whether it answers in the end");
     }
-    ss_looked_remedy(finding, wait->device, wait->request);
+    ss_looked_remedy(finding, wait->device);
 }
 
 static void open_spoken(SsChecks *checks, const SsCheck *check, SsThread *thread, gint64 end_ns)
@@ -236,7 +237,7 @@ static void open_read(SsChecks *checks, const SsCheck *check, SsThread *thread, 
                               : "not visible from the trace: what lies in the socket");
     }
     if (looked) {
-        ss_looked_remedy(finding, thread->reading, 0);
+        ss_looked_remedy(finding, thread->reading);
     }
 }
 

@@ -111,7 +111,8 @@ char *ss_wait_window_text(const SsWait *wait)
 char *ss_inbox_request_text(const SsInbox *inbox)
 {
     if (!inbox->request) {
-        return g_strdup(inbox->bytes ? "a request" : "a request that the back-end has read");
+        return g_strdup(inbox->bytes ? "a request that could not be read"
+                                     : "a request that the back-end has read");
     }
     g_autofree char *request = ss_frontend_request_text(inbox->request);
     if (!inbox->entries) {

@@ -62,7 +62,8 @@ void ss_text_heading(const SsReport *report, GString *out, const SsFinding *find
     if (finding->duration_ns) {
         bool stuck = g_str_equal(finding->id, ss_check_reply_commit_deadlock.id);
         g_autofree char *length = ss_duration_text(finding->duration_ns);
-        g_autofree char *duration = g_strdup_printf("%s %s", stuck ? "stuck for" : "for", length);
+        g_autofree char *duration = g_strdup_printf("%s %s%s", stuck ? "stuck for" : "for",
+                                                    finding->at_least ? "at least " : "", length);
         add_part(out, &at, duration);
     }
     if (how_many) {

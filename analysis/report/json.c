@@ -242,6 +242,9 @@ static void add_finding(JsonBuilder *json, const SsReport *report, const SsFindi
     } else {
         json_builder_add_null_value(json);
     }
+    if (finding->at_least) {
+        ss_json_bool(json, "duration_at_least", true);
+    }
     ss_json_begin_array(json, "statements");
     for (guint i = 0; i < finding->statements->len; i++) {
         const SsStatement *statement = g_ptr_array_index(finding->statements, i);

@@ -84,30 +84,57 @@ static void add_held(GString *out, const SsDevice *device)
     ss_text_labelled(out, LABEL, "mapped", text);
 }
 
+/* What lies in the front-end's end of the device's back-end channel. */
+static void add_front_inbox(GString *out, const SsDevice *device, const char *label,
+                            const char *where)
+{
+    SsPeerWait next = { .looked = true,
+                        .request = device->inbox.request,
+                        .has_range = device->inbox.has_range,
+                        .shm_offset = device->inbox.shm_offset,
+                        .len = device->inbox.len };
+    g_autofree char *first = next.request ? ss_peer_request_text(&next) : NULL;
+    add_inbox(out, label, where, device->inbox.bytes, first);
+}
+
+/* The end at which a thread of the back-end waits itself: the device's own, or that of another
+ * device of the same VM. */
+static const SsPeer *waiting_peer(const SsPeer *peer)
+{
+    for (guint i = 0; peer && i <= peer->process->peers->len; i++) {
+        const SsPeer *other = i ? g_ptr_array_index(peer->process->peers, i - 1) : peer;
+        bool same =
+            other->device && peer->device && other->device->process == peer->device->process;
+        if (same && ss_peer_wait(other)) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
 /* Both sides of a device's channels, as they were seen. */
 static void add_seen(GString *out, const SsEvidence *evidence, const SsDevice *device)
 {
     const SsThread *waiter = waiter_of(device);
     const SsPeer *peer = device->peer;
-    const SsPeerWait *own = peer ? ss_peer_wait(peer) : NULL;
+    const SsPeer *waiting = waiting_peer(peer);
     if (waiter) {
         add_thread(out, evidence, "QEMU", device->process->pid, waiter->tid);
     }
     if (device->inbox.bytes) {
-        SsPeerWait next = { .looked = true,
-                            .request = device->inbox.request,
-                            .has_range = device->inbox.has_range,
-                            .shm_offset = device->inbox.shm_offset,
-                            .len = device->inbox.len };
-        g_autofree char *first = next.request ? ss_peer_request_text(&next) : NULL;
-        add_inbox(out, waiter ? "" : "QEMU", "its back-end channel", device->inbox.bytes, first);
+        add_front_inbox(out, device, waiter ? "" : "QEMU", "its back-end channel");
     }
-    if (own) {
-        add_thread(out, evidence, "back-end", peer->process->pid, own->tid);
+    if (waiting && waiting != peer && waiting->device->inbox.bytes) {
+        g_autofree char *name = ss_device_label(waiting->device, SS_WITNESS_DEVICE_COLUMNS);
+        g_autofree char *where = g_strdup_printf("that of %s", name);
+        add_front_inbox(out, waiting->device, waiter ? "" : "QEMU", where);
+    }
+    if (waiting) {
+        add_thread(out, evidence, "back-end", peer->process->pid, ss_peer_wait(waiting)->tid);
     }
     if (peer && peer->inbox.bytes) {
         g_autofree char *first = peer->inbox.request ? ss_inbox_request_text(&peer->inbox) : NULL;
-        add_inbox(out, own ? "" : "back-end", "its main channel", peer->inbox.bytes, first);
+        add_inbox(out, waiting ? "" : "back-end", "its main channel", peer->inbox.bytes, first);
     }
     add_held(out, device);
 }

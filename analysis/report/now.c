@@ -14,6 +14,7 @@
 #include "analysis/report/names.h"
 #include "analysis/report/text-parts.h"
 
+#define INDENT 4
 #define NAME_COLUMNS 26
 #define PID_COLUMNS 9
 #define STATE_COLUMNS 10
@@ -109,7 +110,7 @@ static char *when_text(const SsEvidence *evidence)
     if (first == last) {
         return g_strdup_printf("%s, one look", time);
     }
-    return g_strdup_printf("%s and %.1f s later", time,
+    return g_strdup_printf("%s, and %.1f s later", time,
                            (double)(last->ns - first->ns) / SS_NS_PER_S);
 }
 
@@ -122,21 +123,20 @@ static void add_summary(GString *out, const SsEvidence *evidence, const GArray *
     }
     g_autofree char *host = ss_text_sanitize(evidence->host, 0);
     g_autofree char *when = when_text(evidence);
-    if (vms->len) {
-        g_string_append_printf(text, "%u VM%s of %s at %s: ", vms->len, vms->len == 1 ? "" : "s",
-                               host, when);
+    if (!vms->len) {
+        g_string_append_printf(text, "No VM was found on %s", host);
     } else {
-        g_string_append_printf(text, "No VM was found on %s at %s", host, when);
+        g_string_append_printf(text, "%u VM%s of %s", vms->len, vms->len == 1 ? "" : "s", host);
     }
-    bool first = true;
+    const char *before = ": ";
     for (guint state = 0; state < SS_N_VM_STATES; state++) {
         if (counts[state]) {
-            g_string_append_printf(text, "%s%u %s", first ? "" : ", ", counts[state],
-                                   states[state]);
-            first = false;
+            g_string_append_printf(text, "%s%u %s", before, counts[state], states[state]);
+            before = ", ";
         }
     }
     ss_text_wrap(out, 0, 4, text->str);
+    g_string_append_printf(out, "looked at %s\n", when);
     g_string_free(text, TRUE);
 }
 
@@ -163,7 +163,9 @@ static void add_line(const SsReport *report, GString *out, const SsVm *vm)
     g_autofree char *backends = backends_text(vm->process);
     g_autofree char *pid = g_strdup_printf("%*d  ", PID_COLUMNS - 2, vm->seen->pid);
     gint64 lasts = vm->finding ? vm->finding->duration_ns : 0;
-    g_autofree char *duration = lasts ? ss_duration_text(lasts) : g_strdup("");
+    g_autofree char *time = ss_duration_text(lasts);
+    g_autofree char *duration =
+        lasts ? g_strdup_printf("%s%s", vm->finding->at_least ? "> " : "", time) : g_strdup("");
     bool bold = report->colour && vm->state <= SS_VM_STUCK;
     ss_text_cell(out, name, NAME_COLUMNS - 1, true);
     g_string_append_printf(out, " %s%s", pid, bold ? "\033[1;31m" : "");
@@ -178,14 +180,14 @@ static void add_line(const SsReport *report, GString *out, const SsVm *vm)
     g_string_append_c(out, '\n');
 }
 
-/* One line, up to where the text says more than a line has room for. */
+/* One line where it fits, up to where the text says more than a line has room for; else two. */
 static void add_indented(GString *out, const char *text, const char *until)
 {
     const char *end = strstr(text, until);
-    g_autofree char *part = end ? g_strndup(text, (gsize)(end - text)) : g_strdup(text);
-    g_string_append(out, "    ");
-    ss_text_cell(out, part, SS_COLUMNS - 4, false);
-    g_string_append_c(out, '\n');
+    bool whole = !end || ss_text_width(text) <= SS_COLUMNS - INDENT;
+    g_autofree char *part = whole ? g_strdup(text) : g_strndup(text, (gsize)(end - text));
+    g_string_append_printf(out, "%*s", INDENT, "");
+    ss_text_wrap(out, INDENT, INDENT + 2, part);
 }
 
 /* What each of the two sides waits for, and what frees them. */
