@@ -69,6 +69,7 @@ __attribute__((constructor)) static void begin(void)
 {
     (void)ss_wire_own_process();
     ss_wire_real_resolve();
+    ss_wire_state_begin();
     (void)pthread_atfork(before_fork, after_fork_parent, after_fork_child);
     ss_wire_load_begin();
 }

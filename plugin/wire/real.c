@@ -82,6 +82,24 @@ static int raw_pthread_create(pthread_t *thread, const pthread_attr_t *attribute
     return found ? found(thread, attributes, routine, data) : EAGAIN;
 }
 
+/* As a system call it would return twice. */
+static int raw_clone(int (*function)(void *), void *stack, int flags, void *data, ...)
+{
+    va_list more;
+    va_start(more, data);
+    void *parent_tid = va_arg(more, void *);
+    void *local = va_arg(more, void *);
+    void *child_tid = va_arg(more, void *);
+    va_end(more);
+    int (*found)(int (*)(void *), void *, int, void *, ...) =
+        (int (*)(int (*)(void *), void *, int, void *, ...))dlsym(RTLD_NEXT, "clone");
+    if (!found) {
+        errno = ENOSYS;
+        return -1;
+    }
+    return found(function, stack, flags, data, parent_tid, local, child_tid);
+}
+
 #define SS_WIRE_DEFINE(type, name, parameters, arguments) \
     type(*ss_wire_real_##name) parameters = raw_##name;
 SS_WIRE_REAL_FUNCTIONS(SS_WIRE_DEFINE)

@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -76,7 +77,8 @@
     X(void *, mremap, (void *address, size_t length, size_t newlength, int flags, ...), ) \
     X(int, pthread_create, \
       (pthread_t * thread, const pthread_attr_t *attributes, void *(*routine)(void *), \
-       void *data), )
+       void *data), ) \
+    X(int, clone, (int (*function)(void *), void *stack, int flags, void *data, ...), )
 
 #define SS_WIRE_DECLARE(type, name, parameters, arguments) \
     extern type(*ss_wire_real_##name) parameters;

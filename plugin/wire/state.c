@@ -52,8 +52,38 @@ uint64_t ss_wire_now(void)
     return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 }
 
+/*
+ * Who runs here? The kernel tells, by a system call. It is spared where memory tells: a child of
+ * fork() finds this page cleared, and one of vfork() that its thread has lent out its memory,
+ * which hooks-thread.c notes. NULL where that cannot be.
+ */
+static _Atomic int *_Atomic own_page;
+__thread int ss_wire_lent __attribute__((tls_model("initial-exec")));
+
+void ss_wire_state_begin(void)
+{
+#ifdef SS_WIRE_NOTES_VFORK
+    void *page = REAL(mmap)(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (page != MAP_FAILED && madvise(page, 1, MADV_WIPEONFORK) == 0) {
+        *(_Atomic int *)page = 1;
+        atomic_store(&own_page, page);
+    }
+#endif
+}
+
+void ss_wire_state_lent_for_long(void)
+{
+    atomic_store(&own_page, NULL);
+}
+
 bool ss_wire_own_process(void)
 {
+    const _Atomic int *page = atomic_load_explicit(&own_page, memory_order_relaxed);
+    /* Lent, it may still be the lender himself: in a handler, before he has noted the end. */
+    if (SS_WIRE_LIKELY(page && !ss_wire_lent)) {
+        return atomic_load_explicit(page, memory_order_relaxed);
+    }
     int known = atomic_load_explicit(&own_pid, memory_order_relaxed);
     int pid = (int)ss_wire_getpid();
     if (SS_WIRE_UNLIKELY(known == 0)) {
@@ -142,6 +172,10 @@ void ss_wire_unlock_after_fork(bool child)
     if (child) {
         ss_wire_forked_from = atomic_load(&own_pid);
         atomic_store(&own_pid, (int)ss_wire_getpid());
+        _Atomic int *page = atomic_load(&own_page);
+        if (page) {
+            *page = 1;
+        }
         own_tid = 0;
         atomic_store(&ss_wire_telling, false);
         if (!locked) {

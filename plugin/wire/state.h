@@ -75,6 +75,19 @@ void ss_wire_leave(const SsWireGuard *guard);
 /* True in the process that the state is about, and not in a child made by vfork() or clone(). */
 bool ss_wire_own_process(void);
 
+#ifdef __x86_64__
+#define SS_WIRE_NOTES_VFORK 1
+#endif
+
+/* Once, by the constructor: from then on that can be told without a system call. */
+void ss_wire_state_begin(void);
+
+/* This thread has lent its memory to a child by vfork(), which runs in its place. */
+extern __thread int ss_wire_lent;
+
+/* A child shares the memory, and runs beside its parent: only the kernel knows who is who. */
+void ss_wire_state_lent_for_long(void);
+
 /* This thread, in that process: a child made by vfork() would be told the parent's. */
 int ss_wire_own_tid(void);
 

@@ -5,6 +5,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -123,9 +125,33 @@ static void run_vfork(void)
     close_channel(&pair);
 }
 
+static int close_it(void *data)
+{
+    const int *came = data;
+    return close(*came) == 0 && dup2(2, *came) == *came ? 0 : 1;
+}
+
+/* Children made by clone() that share the memory, one in its parent's place and one beside it. */
+static void run_clone(void)
+{
+    static _Alignas(16) char stack[65536];
+    Pair pair = open_channel();
+    int came = receive_memfd(&pair, 4096);
+    const char *is = identity(came);
+    const int flags[] = { CLONE_VM | CLONE_VFORK | SIGCHLD, CLONE_VM | SIGCHLD };
+    for (int i = 0; i < 2; i++) {
+        int status;
+        pid_t child = clone(close_it, stack + sizeof(stack), flags[i], &came);
+        MUST(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+        int copy = dup(came);
+        expect("fd_dup fd=%d newfd=%d ret=0 %s", came, copy, is);
+    }
+    MUST(close(came) == 0);
+    expect("fd_close fd=%d ret=0 %s again=0", came, is);
+    close_channel(&pair);
+}
+
 const Act descriptor_acts[] = {
-    { "duplicates", run_duplicates },
-    { "ranges", run_ranges },
-    { "vfork", run_vfork },
-    { NULL, NULL },
+    { "duplicates", run_duplicates }, { "ranges", run_ranges }, { "vfork", run_vfork },
+    { "clone", run_clone },           { NULL, NULL },
 };

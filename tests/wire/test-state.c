@@ -1,10 +1,12 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A thread asks for its number once, and a child of fork() again.
+ * A thread asks for its number once, and a child of fork() again; and who runs, the process or
+ * a child of it.
  */
 #include <glib.h>
 #include <pthread.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,10 +45,45 @@ static void test_fork(void)
     g_assert_cmpint(ss_wire_own_tid(), ==, gettid());
 }
 
+static void await(pid_t child)
+{
+    int status = -1;
+    g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+    g_assert_cmpint(status, ==, 0);
+}
+
+/* Without a system call: it is known who runs, however the process came to be. */
+static void test_own_process(void)
+{
+    ss_wire_state_begin();
+    g_assert_true(ss_wire_own_process());
+    /* Nobody was told of this fork. */
+    pid_t child = (pid_t)syscall(SYS_fork);
+    if (child == 0) {
+        _exit(ss_wire_own_process() ? 1 : 0);
+    }
+    await(child);
+    g_assert_true(ss_wire_own_process());
+    ss_wire_lock_for_fork();
+    child = fork();
+    if (child == 0) {
+        ss_wire_unlock_after_fork(true);
+        _exit(ss_wire_own_process() ? 0 : 1);
+    }
+    ss_wire_unlock_after_fork(false);
+    await(child);
+    ss_wire_lent = 1; /* and it is the lender who asks */
+    g_assert_true(ss_wire_own_process());
+    ss_wire_lent = 0;
+    ss_wire_state_lent_for_long();
+    g_assert_true(ss_wire_own_process());
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/wire/state/threads", test_threads);
     g_test_add_func("/wire/state/fork", test_fork);
+    g_test_add_func("/wire/state/own-process", test_own_process);
     return g_test_run();
 }
