@@ -55,7 +55,10 @@ void ss_wire_conn_backend(SsWireConn *main, int fd, const SsWireIdentity *came, 
 /* Our own end of a socketpair() whose other end has this inode; -1 when it is not known. */
 int ss_wire_pair_of(uint64_t ino);
 
-/* The connection's own events. */
+/* A candidate turns out to be a channel. */
+void ss_wire_conn_open(SsWireConn *conn);
+
+/* The connection's own events; the last two with the connection claimed. */
 void ss_wire_conn_tell(const SsWireConn *conn);
 void ss_wire_conn_end(SsWireConn *conn, uint8_t reason, int error);
 void ss_wire_conn_gap(SsWireConn *conn, const char *reason);

@@ -63,9 +63,9 @@ void ss_wire_carried_all(SsWireConn *conn, SsWireSide *side, bool sent)
 
 void ss_wire_carried_now(int fd)
 {
-    for (uint32_t at = 0; at < ss_wire_conns_end; at++) {
+    for (uint32_t at = 0; SS_WIRE_ON(fd) && at < ss_wire_conns_end; at++) {
         SsWireConn *conn = &ss_wire_conns[at];
-        if (conn->state != SS_WIRE_OPEN) {
+        if (conn->state != SS_WIRE_OPEN || !ss_wire_claim(conn)) {
             continue;
         }
         for (uint32_t i = 0; i < conn->in.stream.n_fds && i < SS_WIRE_CARRIED; i++) {
@@ -74,6 +74,7 @@ void ss_wire_carried_now(int fd)
                 tell_carried(conn, &conn->in, i, false);
             }
         }
+        ss_wire_unclaim(conn);
     }
 }
 
@@ -167,10 +168,12 @@ static void note_ask(SsWireConn *conn, const SsWireStream *stream, int tid)
 
 static void note_reply(SsWireConn *conn, uint32_t request)
 {
-    for (uint32_t i = 0; i < conn->n_asks; i++) {
+    /* Counted once: a fork or a close in a handler may leave none of them. */
+    uint32_t count = conn->n_asks;
+    for (uint32_t i = 0; i < count; i++) {
         if (conn->asks[i].request == request) {
-            conn->n_asks--;
-            memmove(&conn->asks[i], &conn->asks[i + 1], (conn->n_asks - i) * sizeof(conn->asks[0]));
+            memmove(&conn->asks[i], &conn->asks[i + 1], (count - 1 - i) * sizeof(conn->asks[0]));
+            conn->n_asks = count - 1;
             return;
         }
     }

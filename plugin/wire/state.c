@@ -108,15 +108,18 @@ static void set_signals(int how, const uint64_t *set, uint64_t *ret_old)
     (void)syscall(SYS_rt_sigprocmask, how, set, ret_old, sizeof(*set));
 }
 
-static bool take_lock(void)
+/* Writes this thread's number where none is; false when that took too long, or it is there. */
+static bool take(_Atomic int *word)
 {
     int tid = ss_wire_own_tid();
     uint64_t begin = 0;
     for (unsigned int tries = 0;; tries++) {
         int nobody = 0;
-        if (atomic_compare_exchange_strong_explicit(&owner, &nobody, tid, memory_order_acquire,
-                                                    memory_order_relaxed)) {
+        if (atomic_compare_exchange_strong(word, &nobody, tid)) {
             return true;
+        }
+        if (nobody == tid) {
+            return false;
         }
         if (tries < PAUSES) {
             continue;
@@ -141,7 +144,7 @@ bool ss_wire_enter(SsWireGuard *ret_guard)
     }
     static const uint64_t all = ~0ull;
     set_signals(SIG_BLOCK, &all, &ret_guard->signals);
-    if (!take_lock()) {
+    if (!take(&owner)) {
         set_signals(SIG_SETMASK, &ret_guard->signals, NULL);
         errno = error;
         return false;
@@ -161,9 +164,50 @@ void ss_wire_leave(const SsWireGuard *guard)
     errno = guard->error;
 }
 
+bool ss_wire_claim(SsWireConn *conn)
+{
+    int is;
+    if (take(&conn->claimant)) {
+        return true;
+    }
+    /* A handler that never came back, perhaps: nobody waits for it twice, and a gap is told. */
+    is = atomic_load(&conn->claimant);
+    atomic_store(&conn->missed, true);
+    if (is != ss_wire_own_tid()) {
+        (void)atomic_compare_exchange_strong(&conn->claimant, &is, 0);
+    }
+    return false;
+}
+
+void ss_wire_unclaim(SsWireConn *conn)
+{
+    int tid = ss_wire_own_tid();
+    (void)atomic_compare_exchange_strong(&conn->claimant, &tid, 0);
+}
+
+bool ss_wire_claim_alone(SsWireConn *conn)
+{
+    int nobody = 0;
+    if (inside || !atomic_compare_exchange_strong(&conn->claimant, &nobody, ss_wire_own_tid())) {
+        return false;
+    }
+    /* In this order: who forks has the lock first, and then looks whether anything is claimed. */
+    if (atomic_load(&owner)) {
+        ss_wire_unclaim(conn);
+        return false;
+    }
+    return true;
+}
+
 void ss_wire_lock_for_fork(void)
 {
     fork_locked = ss_wire_enter(&fork_guard);
+    /* What others have claimed without the lock is done with, and nothing else is claimed. */
+    for (uint32_t i = 0; fork_locked && i < ss_wire_conns_end; i++) {
+        if (ss_wire_claim(&ss_wire_conns[i])) {
+            ss_wire_unclaim(&ss_wire_conns[i]);
+        }
+    }
 }
 
 void ss_wire_unlock_after_fork(bool child)
@@ -186,6 +230,9 @@ void ss_wire_unlock_after_fork(bool child)
             atomic_store(&owner, 0);
         }
         for (uint32_t i = 0; i < ss_wire_conns_end; i++) {
+            if (atomic_exchange(&ss_wire_conns[i].claimant, 0)) {
+                atomic_store(&ss_wire_conns[i].missed, true);
+            }
             ss_wire_conns[i].inherited = true;
             ss_wire_conns[i].n_asks = 0;
             atomic_store(&ss_wire_conns[i].reader, 0);

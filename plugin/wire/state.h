@@ -183,6 +183,7 @@ typedef struct SsWireConn {
     _Atomic uint32_t state; /* SsWireConnState */
     _Atomic uint32_t birth; /* changes when the place is used again */
     _Atomic bool missed;    /* bytes passed that could not be looked at */
+    _Atomic int claimant;   /* thread that uses in, out and asks, 0 if none */
     _Atomic int reader;     /* thread that stands in a call that reads it, 0 if none */
     _Atomic int other_fd;   /* of the device's other channel, -1 if there is none */
     uint32_t descriptors;   /* numbers that are this socket */
@@ -194,12 +195,12 @@ typedef struct SsWireConn {
     int peer_pid;
     uint8_t role;
     uint8_t backend;
-    bool came;                /* its descriptor came over a channel */
-    SsWireIdentity identity;  /* of it, when it came */
-    struct SsWireConn *main;  /* weak; NULL for a main channel */
-    struct SsWireConn *other; /* weak; the device's other channel */
+    bool came;                       /* its descriptor came over a channel */
+    SsWireIdentity identity;         /* of it, when it came */
+    struct SsWireConn *_Atomic main; /* weak; NULL for a main channel */
+    struct SsWireConn *other;        /* weak; the device's other channel */
     uint64_t main_id;
-    uint64_t protocol_features;
+    _Atomic uint64_t protocol_features;
     char name[109];
     SsWireSide in;
     SsWireSide out;
@@ -210,6 +211,18 @@ typedef struct SsWireConn {
 #define SS_WIRE_CONNS 512u
 extern SsWireConn ss_wire_conns[SS_WIRE_CONNS];
 extern uint32_t ss_wire_conns_end; /* those behind were never used */
+
+/*
+ * Both sides of a connection, and its asks, are used by who has claimed it. With the lock: waits
+ * for another thread as the lock is waited for. False when it is not to be had, or when what this
+ * very thread does with it was interrupted by the signal handler that calls: then it has missed
+ * something.
+ */
+bool ss_wire_claim(SsWireConn *conn);
+void ss_wire_unclaim(SsWireConn *conn);
+
+/* Without the lock, which nobody may have then; waits for nobody. */
+bool ss_wire_claim_alone(SsWireConn *conn);
 
 /* Nanoseconds of the monotonic clock. */
 uint64_t ss_wire_now(void);

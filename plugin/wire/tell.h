@@ -22,3 +22,11 @@
             atomic_load_explicit(&ss_wire_teller, memory_order_acquire)->event(__VA_ARGS__); \
         } \
     } while (0)
+
+/* True when anybody records any event. */
+static inline bool ss_wire_listened(void)
+{
+#define SS_WIRE_OR_ON(event) || SS_WIRE_ON(event)
+    return false SS_WIRE_TELLER_EACH(SS_WIRE_OR_ON);
+#undef SS_WIRE_OR_ON
+}

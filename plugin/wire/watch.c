@@ -86,7 +86,7 @@ static uint64_t look(uint64_t now)
     uint64_t next = UINT64_MAX;
     for (uint32_t i = 0; i < ss_wire_conns_end; i++) {
         SsWireConn *conn = &ss_wire_conns[i];
-        if (conn->state != SS_WIRE_OPEN) {
+        if (conn->state != SS_WIRE_OPEN || !ss_wire_claim(conn)) {
             continue;
         }
         for (uint32_t at = 0; at < conn->n_asks; at++) {
@@ -112,6 +112,7 @@ static uint64_t look(uint64_t now)
             }
             next = earlier(next, conn->in.stream.began_ns + (SECOND_NS << conn->in.told));
         }
+        ss_wire_unclaim(conn);
     }
     return next;
 }
@@ -121,15 +122,18 @@ void ss_wire_watch_dump(void)
     uint64_t now = ss_wire_now();
     for (uint32_t i = 0; i < ss_wire_conns_end; i++) {
         SsWireConn *conn = &ss_wire_conns[i];
-        for (uint32_t at = 0; conn->state == SS_WIRE_OPEN && at < conn->n_asks; at++) {
+        if (conn->state != SS_WIRE_OPEN || !ss_wire_claim(conn)) {
+            continue;
+        }
+        for (uint32_t at = 0; at < conn->n_asks; at++) {
             if (now - conn->asks[at].since_ns >= SECOND_NS) {
                 tell_wait(conn, &conn->asks[at], now);
             }
         }
-        if (conn->state == SS_WIRE_OPEN && conn->in.stream.got &&
-            now - conn->in.stream.began_ns >= SECOND_NS) {
+        if (conn->in.stream.got && now - conn->in.stream.began_ns >= SECOND_NS) {
             tell_read(conn, now);
         }
+        ss_wire_unclaim(conn);
     }
     atomic_store(&asleep, false);
     wake();
