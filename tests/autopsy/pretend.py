@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A front-end and a back-end that nothing names: they share memory, and have N devices' sockets.
 
-With --apart the back-end is in a network namespace of its own. Prints the pids of both and ends with its stdin. The back-end's command line says nothing; the
+With --apart the back-end is in a network namespace of its own. With --pending it never accepts the
+connection, which goes by "--fs socket=PATH" then. Prints the pids of both and ends with its stdin. The back-end's command line says nothing; the
 front-end's neither, as where a device is plugged in later.
 """
 
@@ -31,6 +32,8 @@ def main():
     own = socket.socketpair()  # both ends are the front-end's own
     with tempfile.TemporaryDirectory(prefix="ss-pretend-") as directory:
         path = os.path.join(directory, "vu.sock")
+        if "--fs" in sys.argv:
+            path = sys.argv[sys.argv.index("--fs") + 1].removeprefix("socket=")
         told, tell = os.pipe()
         child = os.fork()
         ram = mmap.mmap(memory, RAM, mmap.MAP_SHARED)
@@ -46,10 +49,10 @@ def main():
             listener.bind(path)
             listener.listen(devices)
             os.write(tell, b"x")
-            kept = [listener.accept()[0] for _ in pairs]
+            kept = [listener.accept()[0] for _ in pairs if "--pending" not in sys.argv]
             os.write(tell, b"x")
             sys.stdin.buffer.read()
-            assert kept and ram
+            assert ram and (kept or "--pending" in sys.argv)
             os._exit(0)
         os.close(tell)
         os.read(told, 1)

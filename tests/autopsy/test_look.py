@@ -5,6 +5,7 @@ import os
 import struct
 import subprocess
 import sys
+import tempfile
 import unittest
 
 import stage
@@ -246,6 +247,25 @@ class PretendTest(unittest.TestCase):
         self.assertEqual([one["main"] for one in channels], [-1] * 4)
         self.assertEqual({one["back_pid"] for one in channels}, {back_pid})
 
+
+    def test_not_accepted_yet(self):
+        """Who listens is known; and no pair of the front-end's own is taken for a channel."""
+        with tempfile.TemporaryDirectory(prefix="ss-pending-") as directory:
+            path = os.path.join(directory, "fs.sock")
+            evidence, front_pid, back_pid = self.look_at("1", "--pending", "--fs", f"socket={path}")
+        channels = evidence.channels(evidence.last, front_pid)
+        main = channels[0]
+        self.assertEqual((main["kind"], main["how"], main["driver"], main["path"]),
+                         ("main", "argv", "fs", path))
+        self.assertEqual((main["back_pid"], main["back_fd"], main["back_inode"]),
+                         (back_pid, -1, 0))
+        asks = evidence.socket(evidence.last, main["front_inode"])
+        listener = evidence.socket(evidence.last, asks["pending_at"])
+        self.assertTrue(listener["listens"])
+        self.assertEqual(listener["holders"][0][0], back_pid)
+        # What the back-end holds of a pair may be a channel; what nobody else holds is none.
+        for channel in channels[1:]:
+            self.assertNotEqual(channel["back_fd"], -1)
 
     def test_backend_of_another_network_namespace(self):
         evidence, front_pid, back_pid = self.look_at("1", "--apart")
