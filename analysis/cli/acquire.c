@@ -56,6 +56,16 @@ static bool take_selects(SsAcquire *acquire, const char *verb, Selects *selects,
     return true;
 }
 
+void ss_help_print(GOptionContext *context)
+{
+    g_autofree char *help = g_option_context_get_help(context, TRUE, NULL);
+    g_autoptr(GString) text = g_string_new(help);
+
+    /* GLib's is of UTF-8, whatever the terminal is of. */
+    (void)g_string_replace(text, "[OPTION\u2026]", "[OPTION...]", 0);
+    (void)fputs(text->str, stdout);
+}
+
 static bool parse(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb *verb,
                   int *ret_status)
 {
@@ -69,6 +79,9 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb
         { "format", 0, 0, G_OPTION_ARG_STRING, &acquire->format_name, format_help, "FORMAT" },
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &acquire->output,
           "Write to FILE instead of standard output", "FILE" },
+        { 0 },
+    };
+    const GOptionEntry words_entry[] = {
         { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &acquire->traces, NULL,
           verb->words ? verb->words : "TRACE..." },
         { 0 },
@@ -111,6 +124,9 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb
         NULL);
     g_option_context_set_description(context, description);
     g_option_context_add_main_entries(context, common, NULL);
+    if (!verb->words || *verb->words) {
+        g_option_context_add_main_entries(context, words_entry, NULL);
+    }
     if (verb->fails) {
         g_option_context_add_main_entries(context, fail_entry, NULL);
     }
@@ -131,10 +147,13 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb
         return false;
     }
     if (help) {
-        g_autofree char *text = g_option_context_get_help(context, TRUE, NULL);
-        (void)fputs(text, stdout);
+        ss_help_print(context);
         *ret_status = SS_EXIT_CLEAN;
         return false;
+    }
+    if (argc > 1) {
+        g_autofree char *what = g_strdup_printf("it takes no argument \"%s\"", arguments[1]);
+        return ss_usage_error(argv[0], what, ret_status);
     }
     return true;
 }

@@ -26,7 +26,7 @@ typedef struct SsAcquire {
 /* A verb that reads traces. */
 typedef struct SsReadingVerb {
     const char *summary;
-    const char *words;        /* its arguments in --help; NULL: "TRACE..." */
+    const char *words;        /* its arguments in --help; NULL: "TRACE..."; "": it has none */
     const char *explains;     /* lines that say what these are; NULL: what a TRACE is */
     const SsFormat *formats;  /* a NULL name ends them */
     const SsFormat *looked;   /* of evidence that is given for a trace; NULL: it takes none */
@@ -46,6 +46,8 @@ bool ss_acquire_options(SsAcquire *acquire, int argc, char **argv, const SsReadi
                         int *ret_status);
 /* Explains evidence, which it takes; `path` is its name in the report. */
 void ss_acquire_explain(SsAcquire *acquire, SsEvidence *evidence_taken, const char *path);
+/* Prints what --help prints, the same of every verb. */
+void ss_help_print(GOptionContext *context);
 /* Says on stderr what is wrong with the command line, sets *ret_status and returns false. */
 bool ss_usage_error(const char *verb, const char *what, int *ret_status);
 void ss_acquire_clear(SsAcquire *acquire);

@@ -17,10 +17,10 @@ typedef struct Verb {
 } Verb;
 
 static const Verb verbs[] = {
+    { "now", ss_verb_now, "which VM of this host is stuck, in what, and what frees it" },
 #ifdef SS_HAVE_RECORD
     { "record", ss_verb_record, "record QEMU's shared memory events with LTTng" },
 #endif
-    { "now", ss_verb_now, "which VM of this host is stuck, in what, and what frees it" },
     { "report", ss_verb_report, "what happened in a recording, and what is wrong" },
     { "mappings", ss_verb_mappings, "what is mapped at the end of it, or at a time" },
     { "fds", ss_verb_fds, "which descriptors are open, and what for" },
@@ -39,8 +39,8 @@ static void help(FILE *out)
         (void)fprintf(out, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
     }
     (void)fputs("\nshmemscope VERB --help tells the options of a verb.\n"
-                "Exit status: 0 nothing found, 1 findings, 2 usage, 3 the trace cannot be "
-                "read.\n",
+                "Exit status: 0 nothing found, 1 findings, 2 usage, 3 the trace cannot be read;\n"
+                "of record that of its command, of doctor 1 when something cannot be done.\n",
                 out);
 }
 

@@ -3,9 +3,12 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/types.h>
 #include <unistd.h>
 
+#include "analysis/cli/acquire.h"
+#include "analysis/cli/verbs.h"
 #include "ss-catalogue.h"
 
 void ss_record_options_clear(SsRecordOptions *options)
@@ -56,15 +59,16 @@ static gboolean add_pid(SsRecordOptions *options, const char *text, GError **err
 }
 
 static const char description[] =
-    "Records the events of the running QEMUs until it is told to end (SIGINT, SIGTERM) or,\n"
-    "with COMMAND, those of COMMAND and what it starts until COMMAND ends; it passes on\n"
-    "COMMAND's exit status (128 + N for signal N). Signals that it gets go to COMMAND. The trace\n"
-    "is in DIR, which is new or empty; shmemscope-run.json there tells how the processes ended.\n"
-    "Should the recorder be killed, its session is closed and the trace is whole up to there;\n"
-    "should its keeper be killed as well, what was told until 200 ms before is there, and\n"
-    "`lttng destroy SESSION` ends the session.\n\n"
-    "Exit status: that of COMMAND; 0 without one; 2 usage; 3 the recording failed; 126 and 127\n"
-    "COMMAND cannot be started.";
+    "Records the events of the running QEMUs until it is told to end (SIGINT,\n"
+    "SIGTERM) or, with COMMAND, those of COMMAND and what it starts until COMMAND\n"
+    "ends; it passes on COMMAND's exit status (128 + N for signal N). Signals that it\n"
+    "gets go to COMMAND. The trace is in DIR, which is new or empty;\n"
+    "shmemscope-run.json there tells how the processes ended.\n"
+    "Should the recorder be killed, its session is closed and the trace is whole up\n"
+    "to there; should its keeper be killed as well, what was told until 200 ms\n"
+    "before is there, and `lttng destroy SESSION` ends the session.\n"
+    "The exit status is that of COMMAND; 0 without one; 2 usage; 3 the recording\n"
+    "failed; 126 and 127 COMMAND cannot be started.\n";
 
 /* Reads the command line; the command's argv stays in argv. */
 gboolean ss_record_options_parse(SsRecordOptions *options, int argc, char **argv, GError **error)
@@ -76,30 +80,29 @@ gboolean ss_record_options_parse(SsRecordOptions *options, int argc, char **argv
     g_auto(GStrv) pids = NULL;
     double duration = 0;
     int buffer_kib = 0;
+    gboolean help = FALSE;
     const GOptionEntry entries[] = {
+        { "help", 'h', 0, G_OPTION_ARG_NONE, &help, "Show this help", NULL },
         { "output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "Where the trace goes", "DIR" },
         { "session", 0, 0, G_OPTION_ARG_STRING, &session, "Name of the LTTng session", "NAME" },
-        { "set", 0, 0, G_OPTION_ARG_STRING, &set,
-          "default: what the analysis reads; catalogue: what it does not read as well; all: "
-          "QEMU's own events of the same parts, too",
-          "default|catalogue|all" },
+        { "set", 0, 0, G_OPTION_ARG_STRING, &set, "Which events: default, catalogue or all",
+          "SET" },
         { "exclude-class", 0, 0, G_OPTION_ARG_STRING_ARRAY, &classes,
           "Leave out a class of events (may be repeated)", "CLASS" },
-        { "wire", 0, 0, G_OPTION_ARG_NONE, &options->wire,
-          "Load the wire library into COMMAND: it tells what passes through the vhost-user "
-          "sockets of a program that has no tracepoints",
+        { "wire", 0, 0, G_OPTION_ARG_NONE, &options->wire, "Load the wire library into COMMAND",
           NULL },
         { "pid", 0, 0, G_OPTION_ARG_STRING_ARRAY, &pids,
-          "Record this process and what it starts, instead of every one (may be repeated)", "PID" },
+          "Record this process, not every one (may be repeated)", "PID" },
         { "duration", 0, 0, G_OPTION_ARG_DOUBLE, &duration, "End after so many seconds",
           "SECONDS" },
         { "buffer-size", 0, 0, G_OPTION_ARG_INT, &buffer_kib,
-          "Buffer of each CPU and user, in KiB (default: up to 4096)", "KIB" },
+          "Buffer of each CPU and user (default: up to 4096)", "KIB" },
         { 0 },
     };
     g_autoptr(GOptionContext) context = g_option_context_new("[--] [COMMAND...]");
     int rest;
 
+    g_option_context_set_help_enabled(context, FALSE);
     g_set_prgname("shmemscope record");
     g_option_context_set_strict_posix(context, TRUE);
     g_option_context_set_summary(context, "Record what QEMU does with its shared memory.");
@@ -107,6 +110,10 @@ gboolean ss_record_options_parse(SsRecordOptions *options, int argc, char **argv
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, &argc, &argv, error)) {
         return FALSE;
+    }
+    if (help) {
+        ss_help_print(context);
+        exit(SS_EXIT_CLEAN);
     }
     rest = argc > 1 && g_str_equal(argv[1], "--") ? 2 : 1;
     options->command = rest < argc ? argv + rest : NULL;
