@@ -78,12 +78,12 @@ static void tell_device(SsTell *tell, const SsSeenChannel *channel, guint index)
 }
 
 /* The main channel's end in the back-end, and the back-end channel's when there is one. */
-static SsPeer *tell_peer(const SsTell *tell, const SsSeenChannel *channel, const SsSeenChannel *own,
-                         SsDevice *device)
+static void tell_peer(const SsTell *tell, const SsSeenChannel *channel, const SsSeenChannel *own,
+                      SsDevice *device)
 {
     const SsSeenProcess *back = ss_look_process(tell->now, channel->back_pid);
     if (!back || back->ended || !channel->back_inode) {
-        return NULL;
+        return;
     }
     SsProcess *process = process_of(tell, back);
     SsEvent event =
@@ -102,12 +102,18 @@ static SsPeer *tell_peer(const SsTell *tell, const SsSeenChannel *channel, const
         event.u.shmemscope_wire_channel.peer = own->front_inode;
         (void)apply(tell, &event);
     }
-    SsPeer *peer = g_ptr_array_index(process->peers, process->peers->len - 1);
+    SsPeer *peer = NULL;
+    for (guint i = process->peers->len; i > 0 && !peer; i--) {
+        SsPeer *one = g_ptr_array_index(process->peers, i - 1);
+        peer = one->conn == channel->back_inode && !one->device ? one : NULL;
+    }
+    if (!peer) {
+        return; /* another channel has that end already: evidence is what somebody says it is */
+    }
     peer->looked = true;
     peer->device = device;
     device->peer = peer;
     peer->inbox = ss_tell_main_inbox(ss_look_socket(tell->now, channel->back_inode));
-    return peer;
 }
 
 static guint64 waited_ms(const SsTell *tell, gint64 since_ns)
@@ -230,7 +236,7 @@ static void tell_ends(const SsTell *tell, guint index)
         device->sockets.backend_sock = own->front_inode;
         device->sockets.backend_peer = own->back_inode;
     }
-    (void)tell_peer(tell, channel, own, device);
+    tell_peer(tell, channel, own, device);
 }
 
 static void tell_threads(const SsTell *tell, guint index)

@@ -59,17 +59,22 @@ static bool is_of_a_stop(const SsInbox *inbox)
     return inbox->request == SET_VRING_ENABLE || inbox->request == GET_VRING_BASE;
 }
 
-void ss_looked_remedy(SsFinding *finding, const SsDevice *device)
+void ss_looked_see(SsFinding *finding, const SsProcess *process)
+{
+    finding->remedy_own = g_strdup_printf("see what process %d does: shmemscope now --stacks %d",
+                                          process->pid, process->pid);
+    finding->remedy_now = finding->remedy_own;
+}
+
+/* Ends the back-end that is looked at, when it is known. */
+static void end_backend(SsFinding *finding, const SsDevice *device)
 {
     const SsPeer *peer = device->peer;
     if (!peer || !peer->looked) {
         return;
     }
     if (peer->answers < SS_ANSWERS_DOUBTFUL) {
-        finding->remedy_own =
-            g_strdup_printf("see what process %d does: shmemscope now --stacks %d",
-                            peer->process->pid, peer->process->pid);
-        finding->remedy_now = finding->remedy_own;
+        ss_looked_see(finding, peer->process);
         return;
     }
     g_autofree char *lost = all_lost(peer, device);
@@ -125,7 +130,7 @@ void ss_looked_deadlock(SsFinding *finding, const SsWait *wait, bool proven)
                                   peer->doubt ? peer->doubt : "it has other threads");
     }
     finding->at_least = wait->at_least;
-    ss_looked_remedy(finding, wait->device);
+    end_backend(finding, wait->device);
 }
 
 /* Only the back-end could be seen, and waits. */
@@ -146,7 +151,7 @@ static bool judge_unseen_device(SsChecks *checks, const SsCheck *check, SsDevice
         ss_finding_state(finding, backend, ss_peer_wait_text(peer, alone.own));
         ss_looked_state(finding, peer, alone.own);
         finding->condition = g_strdup_printf("not visible of QEMU: %s", device->process->unseen);
-        ss_looked_remedy(finding, device);
+        end_backend(finding, device);
     }
     return true;
 }

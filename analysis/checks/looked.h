@@ -8,9 +8,8 @@
 
 #include "analysis/checks/check.h"
 
-/* The remedy for a front-end that stands because of the device's back-end: to end that, or where
- * it may well answer, to look at it. Leaves the check's own when the back-end was not found. */
-void ss_looked_remedy(SsFinding *finding, const SsDevice *device);
+/* The remedy where it is not known that nobody goes on: to look at that process. */
+void ss_looked_see(SsFinding *finding, const SsProcess *process);
 /* States why nobody of the back-end answers, one thread of which waits itself: `own`. */
 void ss_looked_state(SsFinding *finding, const SsPeer *peer, const SsPeerWait *own);
 /* What is not visible of a deadlock that is not proven, how long it lasts, and what ends it: looks

@@ -121,7 +121,9 @@ static void open_looked(SsChecks *checks, const SsCheck *check, SsThread *thread
             "not visible: %s", peer && peer->process->unseen ? peer->process->unseen
                                                              : "whether it answers in the end");
     }
-    ss_looked_remedy(finding, wait->device);
+    if (peer) {
+        ss_looked_see(finding, peer->process);
+    }
 }
 
 static void open_spoken(SsChecks *checks, const SsCheck *check, SsThread *thread, gint64 end_ns)
@@ -236,8 +238,8 @@ static void open_read(SsChecks *checks, const SsCheck *check, SsThread *thread, 
                      : looked ? "not visible: whether the rest comes in the end"
                               : "not visible from the trace: what lies in the socket");
     }
-    if (looked) {
-        ss_looked_remedy(finding, thread->reading);
+    if (looked && thread->reading->peer) {
+        ss_looked_see(finding, thread->reading->peer->process);
     }
 }
 
@@ -258,8 +260,10 @@ static void peer_open(SsChecks *checks, const SsCheck *check, SsPeer *peer, cons
     g_autofree char *request = ss_peer_request_text(own);
     g_autofree char *backend = ss_peer_text(peer);
     g_autofree char *place = g_strdup_printf("peer-open|%" G_GUINT64_FORMAT, peer->conn);
+    /* What was looked at is told by VM. */
+    SsDevice *device = peer->looked ? peer->device : NULL;
     SsFinding *finding = ss_checks_report(
-        checks, check, SS_SUSPECTED, peer->process, NULL,
+        checks, check, SS_SUSPECTED, device ? device->process : peer->process, device,
         (own->begin_seen ? own->spoke_ns : own->begin_ns) - SS_STEP_NS, end_ns, place,
         g_strdup_printf("the reply to %s did not come within %.1f s; nothing that its back-end "
                         "owes the front-end explains it",
@@ -278,7 +282,13 @@ static void peer_open(SsChecks *checks, const SsCheck *check, SsPeer *peer, cons
             finding, backend,
             g_strdup_printf("its %s has received %s, and not answered", thread, asked));
     }
-    ss_finding_state(finding, "front-end", g_strdup("has not answered"));
+    ss_finding_state(finding, device ? "QEMU" : "front-end",
+                     g_strdup(device ? "has not read it" : "has not answered"));
+    if (device) {
+        finding->condition = g_strdup("not visible: why QEMU does not read it");
+        ss_looked_see(finding, device->process);
+        return;
+    }
     if (!finding->condition) {
         finding->condition = g_strdup("not visible from the back-end: what the front-end does");
     }

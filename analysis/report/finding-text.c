@@ -113,14 +113,12 @@ void ss_text_remedies(GString *out, const SsFinding *finding)
         g_autofree char *now = g_strdup_printf("now: %s", finding->remedy_now);
         ss_text_labelled(out, 8, "ends it", now);
     }
-    if (finding->costs) {
-        ss_text_labelled(out, 8, "costs", finding->costs);
-    }
-    if (finding->remedy_for_good && finding->costs) {
-        ss_text_labelled(out, 8, "for good", finding->remedy_for_good);
-    } else if (finding->remedy_for_good) {
+    if (finding->remedy_for_good) {
         g_autofree char *good = g_strdup_printf("for good: %s", finding->remedy_for_good);
         ss_text_labelled(out, 8, finding->remedy_now ? "" : "ends it", good);
+    }
+    if (finding->costs) {
+        ss_text_labelled(out, 8, "costs", finding->costs);
     }
     g_autofree char *more = g_strdup_printf("docs/findings/%s.md", finding->id);
     ss_text_labelled(out, 8, "more", more);
