@@ -15,6 +15,7 @@ import sys
 import tempfile
 
 TIMEOUT_S = 300
+PROGRAMS = ("vhost-user-shmem-test", "qemu-system-x86_64")
 SANITIZERS = {"ASAN_OPTIONS": "halt_on_error=1:abort_on_error=1:detect_leaks=1",
               "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1"}
 
@@ -35,14 +36,33 @@ def complaints(output, status):
     return wrong
 
 
+def not_loaded(library, directory):
+    """Programs that started without the library, a line each, by the loader's own words: one that
+    it cannot load it leaves out, and goes on."""
+    started = {}
+    for name in os.listdir(directory):
+        if name.startswith("loader."):
+            with open(os.path.join(directory, name), encoding="utf-8", errors="replace") as told:
+                parts = re.split(r"initialize program: (\S+)", told.read())
+            # A process that becomes another program goes on in its file.
+            for before, program in zip(parts[::2], parts[1::2]):
+                started.setdefault(os.path.basename(program), []).append(
+                    f"calling init: {library}\n" in before)
+    wrong = [f"{program} never started" for program in PROGRAMS if program not in started]
+    return wrong + [f"{program} started without {library}" for program, loaded in started.items()
+                    if not all(loaded)]
+
+
 def main():
     entry = os.path.abspath(sys.argv[1])
-    preload = {"LD_PRELOAD": os.path.abspath(sys.argv[2])} if len(sys.argv) > 2 else {}
+    library = os.path.abspath(sys.argv[2]) if len(sys.argv) > 2 else ""
+    preload = {"LD_PRELOAD": library, "LD_DEBUG": "files"} if library else {}
     with tempfile.TemporaryDirectory(prefix="ss-qtest-") as directory, \
             subprocess.Popen([f"{entry}/tests/vhost-user-shmem-test", "--tap", "-k"],
                              cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True, start_new_session=True,
                              env={**os.environ, **SANITIZERS, **preload, "TMPDIR": directory,
+                                  "LD_DEBUG_OUTPUT": f"{directory}/loader",
                                   "QTEST_QEMU_BINARY": f"{entry}/qemu-system-x86_64"}) as test:
         try:
             output, _ = test.communicate(timeout=TIMEOUT_S)
@@ -52,8 +72,9 @@ def main():
                 os.killpg(test.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+        unloaded = not_loaded(library, directory) if library else []
     print(output)
-    wrong = complaints(output, test.returncode)
+    wrong = complaints(output, test.returncode) + unloaded
     for line in wrong:
         print(f"series-qtest: {line}", file=sys.stderr)
     return 1 if wrong else 0
