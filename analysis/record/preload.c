@@ -21,12 +21,33 @@ static gboolean is_qemu(const char *program)
            g_str_equal(name, "kvm");
 }
 
+/* What becomes the program that its arguments name, and is the same process then. One that starts
+ * it as a child is none: strace could not trace what is traced already. */
+static gboolean becomes_another(const char *program)
+{
+    static const char *const those[] = { "chrt",    "env",     "ionice",  "nice",   "nohup",
+                                         "numactl", "prlimit", "setpriv", "stdbuf", "taskset" };
+    g_autofree char *name = g_path_get_basename(program);
+
+    for (guint i = 0; i < G_N_ELEMENTS(those); i++) {
+        if (g_str_equal(name, those[i])) {
+            return TRUE;
+        }
+    }
+    return FALSE;
+}
+
 gboolean ss_preload_daemonizes(char *const *argv)
 {
-    if (!is_qemu(argv[0])) {
-        return FALSE;
+    char *const *word = argv;
+
+    while (*word && !is_qemu(*word)) {
+        if (word == argv && !becomes_another(*word)) {
+            return FALSE;
+        }
+        word++;
     }
-    for (char *const *word = argv + 1; *word; word++) {
+    for (; *word; word++) {
         if (g_str_equal(*word, "-daemonize") || g_str_equal(*word, "--daemonize")) {
             return TRUE;
         }

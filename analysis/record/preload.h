@@ -21,8 +21,9 @@ typedef enum SsPreloadFault {
 } SsPreloadFault;
 
 /*
- * TRUE when argv is a QEMU that becomes a daemon: what a process of it tells after the fork is
- * recorded only with LTTng's own helper for that, and the recording has to outlast its parent.
+ * TRUE when argv is, or becomes, a QEMU that becomes a daemon: what a process of it tells after the
+ * fork is recorded only with LTTng's own helper for that, and the recording has to outlast its
+ * parent.
  */
 gboolean ss_preload_daemonizes(char *const *argv);
 

@@ -220,11 +220,11 @@ os.execv({EMIT!r}, ['emit', '300'])
         os.chmod(program, 0o755)
         return [program, *words]
 
-    def start_daemon(self, *words):
+    def start_daemon(self, *words, before=()):
         # Not a pipe: the daemon keeps its end of it open.
         with open(self.path('stderr'), 'wb') as stderr:
             recorder = subprocess.Popen([SHMEMSCOPE, 'record', '--output', self.trace, '--',
-                                         *self.daemon(*words)], stderr=stderr,
+                                         *before, *self.daemon(*words)], stderr=stderr,
                                         stdin=subprocess.DEVNULL)
         self.addCleanup(recorder.wait, PATIENCE)
         self.addCleanup(recorder.kill)
@@ -268,6 +268,14 @@ os.execv({EMIT!r}, ['emit', '300'])
         self.assertEqual(told, list(range(1, 351)))
         # Also of the one that forked it, and ended at once, the session knew.
         self.assertEqual(len(self.run_file()['processes']), 3)
+
+    def test_daemon_of_a_program_that_becomes_another(self):
+        recorder = self.start_daemon('-daemonize', '0', before=('env', 'A=1', 'nice', '-n', '1'))
+        with open(self.path('end'), 'w', encoding='ascii') as end:
+            self.wait_for_output('fired 300')
+            end.write('exit 7\n')
+        self.assertEqual(recorder.wait(PATIENCE), 0, self.said())
+        self.assertEqual(len(self.events('qemu:vhost_user_reply_read')), 300)
 
     def test_recording_of_a_daemon_ends_when_told_to(self):
         """And the daemon lives on."""
