@@ -56,8 +56,16 @@ lay_out_untraced() {
         git_tree checkout -q "$traced"
 }
 
+# The ust backend's providers are one generated file of definitions. Both QEMUs compile it, and
+# nobody measures these two: so it takes half the time.
+hasten_providers() {
+    local rule='/^build [^ ]*_trace_trace-ust-all\.c\.o:/,/^ ARGS/'
+    sed -i "${rule}s/^ ARGS .*/& -O0 -g0/" "$work/build/build.ninja"
+}
+
 build_untraced() {
     patch -d "$work/qemu" -p1 -s -f -E --no-backup-if-mismatch <"$work/untraced.diff" &&
+        ninja -C "$work/build" build.ninja && hasten_providers &&
         ninja -C "$work/build" -j "$jobs" qemu-system-x86_64 trace/trace-events-all
 }
 
