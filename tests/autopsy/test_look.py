@@ -18,6 +18,7 @@ SET_VRING_ENABLE = 18
 ROLE_FRONT_END, ROLE_BACK_END = 1, 2
 RECVMSG = 47
 FREED_S = 60
+PRETEND = os.path.join(os.path.dirname(os.path.realpath(__file__)), "pretend.py")
 
 
 def descriptors(pid):
@@ -220,9 +221,8 @@ class PretendTest(unittest.TestCase):
     """A front-end that no command line names, by the memory that both map."""
 
     def look_at(self, *arguments):
-        here = os.path.dirname(os.path.realpath(__file__))
-        with subprocess.Popen([sys.executable, os.path.join(here, "pretend.py"), *arguments],
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        with subprocess.Popen([sys.executable, PRETEND, *arguments], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True) as program:
             front_pid, back_pid = (int(word) for word in program.stdout.readline().split())
             evidence = stage.look("--pid", str(front_pid))
             program.stdin.close()
@@ -247,6 +247,27 @@ class PretendTest(unittest.TestCase):
         self.assertEqual([one["main"] for one in channels], [-1] * 4)
         self.assertEqual({one["back_pid"] for one in channels}, {back_pid})
 
+
+    def test_pid_namespace(self):
+        """Pids are the looker's, and what each is called inside is known, too."""
+        apart = ["unshare", *(["--user"] if os.geteuid() else []), "--pid", "--fork"]
+        with subprocess.Popen([*apart, sys.executable, PRETEND, "1"], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True) as program:
+            inside = [int(word) for word in program.stdout.readline().split()]
+            with open(f"/proc/{program.pid}/task/{program.pid}/children", encoding="ascii") as text:
+                front_pid = int(text.read())
+            evidence = stage.look("--pid", str(front_pid))
+            namespace = os.stat(f"/proc/{front_pid}/ns/pid").st_ino
+            program.stdin.close()
+        main, back = evidence.channels(evidence.last, front_pid)
+        seen = [evidence.process(evidence.last, pid) for pid in (front_pid, main["back_pid"])]
+        self.assertEqual([one["own_pid"] for one in seen], inside)
+        self.assertEqual({one["pidns"] for one in seen}, {namespace})
+        self.assertEqual(back["back_pid"], main["back_pid"])
+        for process in seen:
+            for thread in process["threads"]:
+                if thread["tid"] == process["pid"]:
+                    self.assertEqual(thread["own_tid"], process["own_pid"])
 
     def test_not_accepted_yet(self):
         """Who listens is known; and no pair of the front-end's own is taken for a channel."""
