@@ -126,11 +126,36 @@ static guint gone_backends(const SsProcess *process)
     return gone;
 }
 
+/* A front-end that has just lost its back-end takes the mappings out one after the other. */
+static bool was_gone(const SsTell *tell, const SsSeenProcess *front)
+{
+    for (guint i = 0; tell->before && i < tell->before->channels->len; i++) {
+        const SsSeenChannel *channel = g_ptr_array_index(tell->before->channels, i);
+        if (channel->kind == SS_CHANNEL_MAIN && channel->front_pid == front->pid &&
+            !channel->back_pid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool was_mapped(const SsTell *tell, const SsSeenProcess *front, const SsSeenMap *map)
+{
+    const SsSeenProcess *before = tell->before ? ss_look_process(tell->before, front->pid) : NULL;
+    for (guint i = 0; before && i < before->maps->len; i++) {
+        const SsSeenMap *one = g_ptr_array_index(before->maps, i);
+        if (one->begin == map->begin && one->dev == map->dev && one->inode == map->inode) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void ss_tell_held(const SsTell *tell, const SsSeenProcess *front, const SsSeenProcess *back,
                   SsDevice *device)
 {
     bool gone = !device->peer;
-    if (gone && gone_backends(device->process) != 1) {
+    if (gone && (gone_backends(device->process) != 1 || !was_gone(tell, front))) {
         return;
     }
     for (guint i = 0; i < front->maps->len; i++) {
@@ -142,7 +167,7 @@ void ss_tell_held(const SsTell *tell, const SsSeenProcess *front, const SsSeenPr
                         .fd_offset = map->offset,
                         .writable = map->writable };
         /* QEMU has what is mapped into a guest as RAM blocks; a tracer's buffers are none. */
-        if (front->is_qemu && !map->guarded) {
+        if ((front->is_qemu && !map->guarded) || (gone && !was_mapped(tell, front, map))) {
             continue;
         }
         held.fds = count_open(front, &file, &held.fd);

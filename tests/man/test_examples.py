@@ -30,13 +30,13 @@ class Example:
         self.status = 0
 
 
-def blocks(page):
-    """The lines of each literal block in EXAMPLES, as a reader sees them."""
+def blocks(page, section='EXAMPLES'):
+    """The lines of each literal block in a section, as a reader sees them."""
     inside = block = None
     with open(page, encoding='utf-8') as source:
         for line in source.read().splitlines():
             if line.startswith('.Sh '):
-                inside = line == '.Sh EXAMPLES'
+                inside = line == f'.Sh {section}'
             elif inside and line.startswith('.Bd -literal'):
                 block = []
             elif inside and line == '.Ed':
@@ -46,8 +46,8 @@ def blocks(page):
                 block.append(line.replace('\\e', '\\').replace('\\&', ''))
 
 
-def examples(page):
-    for block in blocks(page):
+def examples(page, section='EXAMPLES'):
+    for block in blocks(page, section):
         found = []
         status_of = None
         for line in block:

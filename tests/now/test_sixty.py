@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Sixty QEMUs of two versions on one host, two of them hung, one slow; and nobody recorded any."""
 
+import os
 import statistics
 import unittest
 
@@ -10,11 +11,13 @@ from verb import COLUMNS, DEADLOCK, LINES_OF_ONE, Look, Output, ends_now
 VMS = 60
 RUNS = 7
 LIMIT_S = 1.0
+# What else the machine does is not measured, as far as that can be had.
+FIRST = ["nice", "-n", "-10"] if os.geteuid() == 0 else []
 ENDS_WITHIN_S = 60
 
 # Names as administrators give them; every second VM is of the released version.
-NAMES = [f"{kind}-{number:02}" for number in range(1, 21) for kind in ("web", "db", "build")]
-HUNG = {"web-17": "request-at-stop", "db-05": "map-pipelined"}
+NAMES = [f"{kind}-{number:02}" for number in range(1, 21) for kind in ("mail", "db", "shop")]
+HUNG = {"mail-17": "request-at-stop", "db-05": "map-pipelined"}
 SLOW = "db-11"
 # By what `now` says of it: QEMU's request, and the back-end's. The range of a SHMEM_MAP lies
 # behind its descriptor, where no peek reaches.
@@ -58,7 +61,7 @@ class SixtyTest(unittest.TestCase):
         self.assertEqual(len(farm.vms), VMS)
         self.assertEqual({vm.version for vm in self.hung}, {"ours", "released"})
         lies = [unread(vm) for vm in (*self.hung, self.slow)]
-        runs = [Output("now") for _ in range(RUNS)]
+        runs = [Output("now", wrapper=FIRST) for _ in range(RUNS)]
         look = Look()
         ones = {vm.vm: Output("now", vm.vm) for vm in self.hung}
         slow = Output("now", self.slow.vm)
