@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "analysis/doctor/elf-file.h"
+#include "analysis/doctor/elf-parts.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,16 +10,6 @@
 #define HEADERS_MOST 256
 #define SECTIONS_MOST 4096
 #define PART_MOST (128 * 1024 * 1024)
-#define RELOCATIONS_MOST (4 * 1024 * 1024)
-
-struct SsElfFile {
-    int fd;
-    guint64 size;
-    ElfW(Ehdr) header;
-    GArray *segments; /* ElfW(Phdr); owned */
-    GArray *sections; /* ElfW(Shdr); owned; may be empty */
-    SsPart names;     /* of sections */
-};
 
 void ss_part_clear(SsPart *part)
 {
@@ -56,8 +44,7 @@ void ss_elf_close(SsElfFile *file)
     g_free(file);
 }
 
-/* Reads what is there of it. */
-static bool read_part(const SsElfFile *file, guint64 offset, guint64 size, SsPart *part)
+bool ss_elf_read(const SsElfFile *file, guint64 offset, guint64 size, SsPart *part)
 {
     gsize got = 0;
 
@@ -89,7 +76,7 @@ static GArray *read_table(const SsElfFile *file, guint64 offset, guint entry, gu
     g_autoptr(GArray) table = g_array_new(FALSE, FALSE, size);
     g_auto(SsPart) part = { 0 };
 
-    if (entry == size && read_part(file, offset, (guint64)count * size, &part)) {
+    if (entry == size && ss_elf_read(file, offset, (guint64)count * size, &part)) {
         g_array_append_vals(table, part.bytes, (guint)(part.size / size));
     }
     return g_steal_pointer(&table);
@@ -114,7 +101,7 @@ static const char *read_headers(SsElfFile *file)
                                 MIN(header->e_shnum, SECTIONS_MOST), sizeof(ElfW(Shdr)));
     if (header->e_shstrndx < file->sections->len) {
         names = &g_array_index(file->sections, ElfW(Shdr), header->e_shstrndx);
-        (void)read_part(file, names->sh_offset, names->sh_size, &file->names);
+        (void)ss_elf_read(file, names->sh_offset, names->sh_size, &file->names);
     }
     return NULL;
 }
@@ -165,7 +152,7 @@ bool ss_elf_section(SsElfFile *file, const char *name, SsPart *part)
     const ElfW(Shdr) *section = find_section(file, name);
 
     if (!section || section->sh_type == SHT_NOBITS ||
-        !read_part(file, section->sh_offset, section->sh_size, part)) {
+        !ss_elf_read(file, section->sh_offset, section->sh_size, part)) {
         return false;
     }
     part->address = section->sh_addr;
@@ -181,106 +168,10 @@ GPtrArray *ss_elf_constant_parts(SsElfFile *file)
         g_auto(SsPart) part = { .address = segment->p_vaddr };
 
         if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W) &&
-            read_part(file, segment->p_offset, segment->p_filesz, &part)) {
+            ss_elf_read(file, segment->p_offset, segment->p_filesz, &part)) {
             g_ptr_array_add(parts, g_memdup2(&part, sizeof(part)));
             part.bytes = NULL;
         }
     }
     return g_steal_pointer(&parts);
-}
-
-/* Where in the file an address of the program is; FALSE: nowhere. */
-static bool offset_of(const SsElfFile *file, guint64 address, guint64 *ret_offset)
-{
-    for (guint i = 0; i < file->segments->len; i++) {
-        const ElfW(Phdr) *segment = &g_array_index(file->segments, ElfW(Phdr), i);
-
-        if (segment->p_type == PT_LOAD && address >= segment->p_vaddr &&
-            address - segment->p_vaddr < segment->p_filesz) {
-            *ret_offset = segment->p_offset + (address - segment->p_vaddr);
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The value of the dynamic section's first entry of that tag. */
-static bool dynamic_value(const SsPart *dynamic, ElfW(Sxword) tag, guint64 *ret_value)
-{
-    for (gsize at = 0; at + sizeof(ElfW(Dyn)) <= dynamic->size; at += sizeof(ElfW(Dyn))) {
-        ElfW(Dyn) entry;
-
-        memcpy(&entry, dynamic->bytes + at, sizeof(entry));
-        if (entry.d_tag == tag) {
-            *ret_value = entry.d_un.d_val;
-            return true;
-        }
-        if (entry.d_tag == DT_NULL) {
-            break;
-        }
-    }
-    return false;
-}
-
-static bool read_dynamic(const SsElfFile *file, SsPart *part)
-{
-    for (guint i = 0; i < file->segments->len; i++) {
-        const ElfW(Phdr) *segment = &g_array_index(file->segments, ElfW(Phdr), i);
-
-        if (segment->p_type == PT_DYNAMIC) {
-            return read_part(file, segment->p_offset, segment->p_filesz, part);
-        }
-    }
-    return false;
-}
-
-GPtrArray *ss_elf_needed(SsElfFile *file)
-{
-    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    g_auto(SsPart) dynamic = { 0 };
-    g_auto(SsPart) strings = { 0 };
-    guint64 address, size, offset;
-
-    if (!read_dynamic(file, &dynamic) || !dynamic_value(&dynamic, DT_STRTAB, &address) ||
-        !dynamic_value(&dynamic, DT_STRSZ, &size) || !offset_of(file, address, &offset) ||
-        !read_part(file, offset, size, &strings)) {
-        return g_steal_pointer(&names);
-    }
-    for (gsize at = 0; at + sizeof(ElfW(Dyn)) <= dynamic.size; at += sizeof(ElfW(Dyn))) {
-        ElfW(Dyn) entry;
-
-        memcpy(&entry, dynamic.bytes + at, sizeof(entry));
-        if (entry.d_tag == DT_NULL) {
-            break;
-        }
-        if (entry.d_tag == DT_NEEDED && entry.d_un.d_val < strings.size) {
-            g_ptr_array_add(names, g_strdup(strings.bytes + entry.d_un.d_val));
-        }
-    }
-    return g_steal_pointer(&names);
-}
-
-bool ss_elf_before_pointer(SsElfFile *file, guint64 address, guint32 *ret_number)
-{
-    g_auto(SsPart) dynamic = { 0 };
-    g_auto(SsPart) table = { 0 };
-    guint64 place, size, offset;
-
-    if (!read_dynamic(file, &dynamic) || !dynamic_value(&dynamic, DT_RELA, &place) ||
-        !dynamic_value(&dynamic, DT_RELASZ, &size) || !offset_of(file, place, &offset) ||
-        !read_part(file, offset, MIN(size, RELOCATIONS_MOST * sizeof(ElfW(Rela))), &table)) {
-        return false;
-    }
-    for (gsize at = 0; at + sizeof(ElfW(Rela)) <= table.size; at += sizeof(ElfW(Rela))) {
-        ElfW(Rela) entry;
-
-        memcpy(&entry, table.bytes + at, sizeof(entry));
-        if ((guint64)entry.r_addend == address && entry.r_offset >= sizeof(void *) &&
-            offset_of(file, entry.r_offset - sizeof(void *), &offset) &&
-            pread(file->fd, ret_number, sizeof(*ret_number), (off_t)offset) ==
-                sizeof(*ret_number)) {
-            return true;
-        }
-    }
-    return false;
 }

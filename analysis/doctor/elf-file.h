@@ -29,8 +29,8 @@ bool ss_elf_section(SsElfFile *file, const char *name, SsPart *part);
 GPtrArray *ss_elf_constant_parts(SsElfFile *file);
 /* Names of the libraries it is linked with; the caller frees the array, which owns them. */
 GPtrArray *ss_elf_needed(SsElfFile *file);
-/* The 32 bits that stand a pointer's width before the pointer to `address`, of a structure
- * { int; const char *; } that a relocation fills in. FALSE when there is no such pointer. */
+/* The 32 bits that stand a pointer's width before the pointer to `address`, as in a structure
+ * { int; const char *; }. FALSE when there is no such pointer. */
 bool ss_elf_before_pointer(SsElfFile *file, guint64 address, guint32 *ret_number);
 
 /* The first occurrence at or after `from`, or NULL. */

@@ -67,8 +67,11 @@ class QemuTest(DoctorTest):
         self.assert_item(self.ask('--qemu', path), 'qemu', 'tracepoints', 'good')
 
     def test_other_bit(self):
-        said = self.ask('--qemu', self.qemu(FEATURE % 20))
-        self.assert_item(said, 'qemu', 'feature', 'limit', 'bit 20; .*bit 22$', '11.1')
+        for how in (['-pie', '-fPIE'], ['-no-pie', '-fno-pie'],
+                    ['-pie', '-fPIE', '-Wl,-z,pack-relative-relocs']):
+            with self.subTest(how):
+                said = self.ask('--qemu', self.qemu(FEATURE % 20, flags=how))
+                self.assert_item(said, 'qemu', 'feature', 'limit', 'bit 20; .*bit 22$', '11.1')
 
     def test_without_the_feature(self):
         said = self.ask('--qemu', self.qemu(DEVICE), '--ask', 'wire')
