@@ -7,6 +7,7 @@
 
 #include "analysis/babeltrace/parameters.h"
 #include "analysis/decode/reader.h"
+#include "analysis/model/lives.h"
 #include "analysis/model/text.h"
 #include "analysis/report/format.h"
 
@@ -18,6 +19,7 @@ typedef struct Sink {
     char *output;            /* owned; NULL: standard output */
     SsCertainty threshold;   /* of findings that end the graph with an error */
     SsSelection selection;
+    GPtrArray *lives;              /* owned; NULL: the format does not ask for them */
     SsDecodeOptions options;       /* of the reader */
     SsModel *model;                /* owned */
     SsChecks *checks;              /* owned */
@@ -41,6 +43,7 @@ static void sink_free(Sink *sink)
     g_clear_pointer(&sink->diagnostics, g_ptr_array_unref);
     ss_checks_free(sink->checks);
     ss_model_free(sink->model);
+    g_clear_pointer(&sink->lives, g_ptr_array_unref);
     ss_selection_clear(&sink->selection);
     g_free(sink->output);
     g_free(sink);
@@ -116,6 +119,7 @@ ss_report_sink_initialize(bt_self_component_sink *self,
     sink->diagnostics = g_ptr_array_new_with_free_func(g_free);
     sink->model = ss_model_new();
     sink->checks = ss_checks_new(sink->model);
+    sink->lives = sink->format->lives ? ss_lives_new(sink->model) : NULL;
     sink->reader = ss_reader_new(sink->model, &sink->options, NULL, sink->diagnostics);
     bt_self_component_set_data(component, sink);
     return BT_COMPONENT_CLASS_INITIALIZE_METHOD_STATUS_OK;
@@ -186,6 +190,7 @@ static bt_component_class_sink_consume_method_status finish(Sink *sink)
         .model = sink->model,
         .checks = sink->checks,
         .selection = &sink->selection,
+        .lives = sink->lives,
         .version = SS_VERSION,
         .colour = ss_output_colour(sink->output),
     };

@@ -10,6 +10,7 @@
 #include "analysis/autopsy/tell.h"
 #include "analysis/cli/verbs.h"
 #include "analysis/decode/decode.h"
+#include "analysis/model/lives.h"
 #include "analysis/model/text.h"
 
 /* As they are given. */
@@ -246,6 +247,7 @@ bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb *
     g_autoptr(GError) error = NULL;
     acquire->model = ss_model_new();
     acquire->checks = ss_checks_new(acquire->model);
+    acquire->lives = acquire->format->lives ? ss_lives_new(acquire->model) : NULL;
     gboolean read = ss_decode(acquire->model, (const char *const *)acquire->traces, &options,
                               diagnostics, &error);
     if (state.shown) {
@@ -274,6 +276,7 @@ void ss_acquire_clear(SsAcquire *acquire)
     g_clear_pointer(&acquire->output, g_free);
     g_clear_pointer(&acquire->fail_on, g_free);
     g_clear_pointer(&acquire->traces, g_strfreev);
+    g_clear_pointer(&acquire->lives, g_ptr_array_unref);
     ss_selection_clear(&acquire->selection);
 }
 
@@ -282,6 +285,7 @@ int ss_acquire_show(SsAcquire *acquire)
     SsReport report = {
         .model = acquire->model,
         .checks = acquire->checks,
+        .lives = acquire->lives,
         .selection = acquire->at < 0 ? &acquire->selection : NULL,
         .version = SS_VERSION,
         .evidence = acquire->evidence,

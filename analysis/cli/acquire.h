@@ -13,6 +13,7 @@ typedef struct SsAcquire {
     char *output;
     char *fail_on;
     SsSelection selection;
+    GPtrArray *lives;       /* owned; NULL: the format does not ask for them */
     double at;              /* seconds after the first event; < 0: to the end */
     char **traces;          /* owned */
     const SsFormat *format; /* static */

@@ -8,10 +8,14 @@
 #include <unistd.h>
 
 #include "analysis/model/text.h"
+#include "analysis/report/formats.h"
 
 const SsFormat ss_report_formats[] = {
     { "text", ss_report_text },
     { "json", ss_report_json },
+    { "sarif", ss_report_sarif },
+    { "junit", ss_report_junit },
+    { "chrome", ss_report_chrome, .lives = true },
     { NULL, NULL },
 };
 

@@ -10,6 +10,7 @@
 typedef struct SsFormat {
     const char *name;
     char *(*render)(const SsReport *report); /* the caller frees it */
+    bool lives;                              /* SsReport.lives is asked for */
 } SsFormat;
 
 /* Of a report. The first is what is taken when none is asked for; a NULL name ends them. */

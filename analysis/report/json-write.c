@@ -66,3 +66,15 @@ void ss_json_begin_object(JsonBuilder *json, const char *name)
     json_builder_set_member_name(json, name);
     json_builder_begin_object(json);
 }
+
+char *ss_json_end(JsonBuilder *json_taken, bool pretty)
+{
+    g_autoptr(JsonBuilder) json = json_taken;
+    json_builder_end_object(json);
+    g_autoptr(JsonGenerator) generator = json_generator_new();
+    g_autoptr(JsonNode) root = json_builder_get_root(json);
+    json_generator_set_root(generator, root);
+    json_generator_set_pretty(generator, pretty);
+    g_autofree char *text = json_generator_to_data(generator, NULL);
+    return g_strconcat(text, "\n", NULL);
+}

@@ -298,18 +298,6 @@ static JsonBuilder *document(const SsReport *report, const char *schema)
     return json;
 }
 
-static char *text_of(JsonBuilder *json_taken)
-{
-    g_autoptr(JsonBuilder) json = json_taken;
-    json_builder_end_object(json);
-    g_autoptr(JsonGenerator) generator = json_generator_new();
-    g_autoptr(JsonNode) root = json_builder_get_root(json);
-    json_generator_set_root(generator, root);
-    json_generator_set_pretty(generator, TRUE);
-    g_autofree char *text = json_generator_to_data(generator, NULL);
-    return g_strconcat(text, "\n", NULL);
-}
-
 static void add_words(JsonBuilder *json, const char *name, char **words)
 {
     if (!words) {
@@ -408,7 +396,7 @@ char *ss_report_json(const SsReport *report)
     if (report->add_json) {
         report->add_json(json, report);
     }
-    return text_of(json);
+    return ss_json_end(json, true);
 }
 
 char *ss_mappings_json(const SsReport *report)
@@ -416,7 +404,7 @@ char *ss_mappings_json(const SsReport *report)
     JsonBuilder *json = document(report, "shmemscope-mappings");
     ss_json_mappings(json, report, G_MAXUINT);
     add_listing_undecided(json, report, SS_LISTING_MAPPINGS);
-    return text_of(json);
+    return ss_json_end(json, true);
 }
 
 char *ss_fds_json(const SsReport *report)
@@ -424,7 +412,7 @@ char *ss_fds_json(const SsReport *report)
     JsonBuilder *json = document(report, "shmemscope-fds");
     ss_json_descriptors(json, report, G_MAXUINT);
     add_listing_undecided(json, report, SS_LISTING_FDS);
-    return text_of(json);
+    return ss_json_end(json, true);
 }
 
 char *ss_waits_json(const SsReport *report)
@@ -433,5 +421,5 @@ char *ss_waits_json(const SsReport *report)
     ss_json_waits(json, report);
     ss_json_open_waits(json, report, G_MAXUINT);
     add_listing_undecided(json, report, SS_LISTING_WAITS);
-    return text_of(json);
+    return ss_json_end(json, true);
 }

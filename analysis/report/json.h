@@ -19,6 +19,8 @@ void ss_json_hex(JsonBuilder *json, const char *name, guint64 value);
 void ss_json_time(JsonBuilder *json, const SsReport *report, const char *name, gint64 ns);
 void ss_json_begin_array(JsonBuilder *json, const char *name);
 void ss_json_begin_object(JsonBuilder *json, const char *name);
+/* Ends the outermost object. Takes the builder; the caller frees the text. */
+char *ss_json_end(JsonBuilder *json_taken, bool pretty);
 
 /* json-records.c */
 void ss_json_span(JsonBuilder *json, const char *name, const SsSpan *span);

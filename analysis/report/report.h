@@ -18,6 +18,7 @@ struct SsReport {
     const SsModel *model;              /* weak; finished */
     const SsChecks *checks;            /* weak; finished */
     const SsSelection *selection;      /* weak; applied; NULL: all is asked for */
+    const GPtrArray *lives;            /* weak; of SsLife; NULL: not asked for */
     const char *version;               /* of the tool; static */
     const struct SsEvidence *evidence; /* weak; what was looked at; NULL: it is a recording */
     const GPtrArray *stacks;           /* weak; of SsStacks; NULL: not asked for */

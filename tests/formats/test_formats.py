@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""SARIF, JUnit and Chrome's trace events: valid, of the same findings, and harmless.
+
+usage: test_formats.py SHMEMSCOPE REPLAY FIXTURES CHECKS
+"""
+
+import collections
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unicodedata
+import unittest
+import xml.etree.ElementTree
+
+import jsonschema
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "babeltrace"))
+
+SHMEMSCOPE = REPLAY = FIXTURES = CHECKS = ""
+SICK = ("reply-commit-deadlock.three-parties", "fd-leak.received", "double-close.received",
+        "reply-commit-deadlock.both-sides", "overlap.accepted", "nested-wait.at-reset")
+NAMES = {"markup": r"<b onclick='x()'>&amp;<!--]]></testcase><script>alert(1)</script>",
+         "escapes": r"\033[2J\033]0;owned\007\r\b\177\302\2331m",
+         "lines": r"one\ntwo\r\nthree\302\205four\342\200\250five",
+         "bytes": r"\377\376\300\200\355\240\200 and a half \342\202",
+         "quotes": r"\"} ] , \\ \\u0000 ${x} %s %n"}
+
+
+def told(fixture):
+    return os.path.join(FIXTURES, f"{fixture}.fixture")
+
+
+def alarms(data):
+    return {f["id"] for f in data["findings"] if f["certainty"] in ("observed", "suspected")}
+
+
+class Formats(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        import common
+        cls.common = common
+        common.begin()
+        tmp = tempfile.TemporaryDirectory(prefix="shmemscope-test-")
+        cls.addClassCleanup(tmp.cleanup)
+        cls.tmp = tmp.name
+        with open(os.path.join(HERE, "sarif-2.1.0-rtm.5.json"), encoding="utf-8") as schema:
+            cls.sarif_schema = jsonschema.Draft4Validator(json.load(schema))
+        paths = [told(name) for name in ("healthy", "map-pipelined", "two-vms", "live", "losses",
+                                         "hostile")]
+        paths += [os.path.join(CHECKS, f"{name}.fixture") for name in SICK]
+        cls.traces = {}
+        for path in paths:
+            cls.record(os.path.basename(path).removesuffix(".fixture"), path)
+
+    @classmethod
+    def record(cls, name, path, channel=()):
+        cls.traces[name] = os.path.join(cls.tmp, name)
+        cls.common.record(path, cls.traces[name], channel=channel)
+
+    def render(self, fmt, name):
+        run = subprocess.run([SHMEMSCOPE, "report", "--format", fmt, self.traces[name]],
+                             capture_output=True, timeout=120)
+        self.assertIn(run.returncode, (0, 1), run.stderr)
+        text = run.stdout.decode("utf-8")  # or it is no text
+        for character in text:
+            self.assertTrue(character == "\n" or unicodedata.category(character) not in
+                            ("Cc", "Cf", "Co", "Zl", "Zp"), hex(ord(character)))
+        return text
+
+    def sarif(self, name):
+        data = json.loads(self.render("sarif", name))
+        self.sarif_schema.validate(data)
+        return data["runs"][0]
+
+    def junit(self, name):
+        path = os.path.join(self.tmp, "junit.xml")
+        text = self.render("junit", name)
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(text)
+        lint = subprocess.run(["xmllint", "--noout", "--schema", os.path.join(HERE, "junit.xsd"),
+                               path], capture_output=True, text=True, timeout=120)
+        self.assertEqual(lint.returncode, 0, lint.stderr)
+        suite = xml.etree.ElementTree.fromstring(text).find("testsuite")
+        cases = suite.findall("testcase")
+        self.assertEqual(int(suite.get("tests")), len(cases))
+        for word, tag in (("failures", "failure"), ("skipped", "skipped")):
+            self.assertEqual(int(suite.get(word)),
+                             sum(case.find(tag) is not None for case in cases))
+        return cases
+
+    def chrome(self, name):
+        events = json.loads(self.render("chrome", name))["traceEvents"]
+        self.check_chrome(events)
+        return events
+
+    def check_chrome(self, events):
+        """What the format asks for: begins and ends pair and nest, arrows have both ends."""
+        open_ones = collections.defaultdict(list)
+        flows = collections.defaultdict(list)
+        points = set()
+        for event in events:
+            self.assertIn(event["ph"], "MbeXstfCi")
+            for word, kind in (("name", str), ("pid", int), ("tid", int), ("ts", (int, float))):
+                self.assertIsInstance(event[word], kind)
+            key = (event["pid"], event.get("cat"), event.get("id"))
+            if event["ph"] == "b":
+                open_ones[key].append((event["name"], event["ts"]))
+            elif event["ph"] == "e":
+                begun, ts = open_ones[key].pop()
+                self.assertEqual(begun, event["name"])
+                self.assertGreaterEqual(event["ts"], ts)
+            elif event["ph"] == "X":
+                points.add((event["pid"], event["tid"], event["ts"]))
+            elif event["ph"] in "stf":
+                self.assertIn((event["pid"], event["tid"], event["ts"]), points)
+                flows[key].append((event["ph"], event["ts"]))
+            elif event["ph"] == "C":
+                self.assertTrue(all(value >= 0 for value in event["args"].values()))
+        self.assertFalse([name for name, left in open_ones.items() if left])
+        for flow in flows.values():
+            self.assertRegex("".join(sorted((ph for ph, _ in flow), key="stf".index)), "^st*f$")
+        return flows
+
+    def test_same_findings(self):
+        """Each format names what JSON names, with the same certainty."""
+        seen = set()
+        for name in self.traces:
+            with self.subTest(trace=name):
+                data = json.loads(self.render("json", name))
+                found = sorted((f["id"], f["certainty"]) for f in data["findings"])
+                run = self.sarif(name)
+                self.assertEqual(sorted((r["ruleId"], r["properties"]["certainty"])
+                                        for r in run["results"]), found)
+                for result in run["results"]:
+                    rule = run["tool"]["driver"]["rules"][result["ruleIndex"]]
+                    self.assertEqual(rule["id"], result["ruleId"])
+                    self.assertEqual(result["kind"] == "fail",
+                                     result["properties"]["certainty"] in ("observed",
+                                                                           "suspected"))
+                cases = self.junit(name)
+                self.assertEqual({c.get("name") for c in cases if c.find("failure") is not None},
+                                 alarms(data))
+                events = self.chrome(name)
+                self.assertEqual(sorted((e["name"], e["args"]["certainty"]) for e in events
+                                        if e["ph"] == "i"), found)
+                seen |= alarms(data)
+        self.assertGreaterEqual(len(seen), 4, seen)
+
+    def test_rules_have_their_pages(self):
+        rules = self.sarif("healthy")["tool"]["driver"]["rules"]
+        pages = os.path.join(os.path.dirname(os.path.dirname(HERE)), "docs", "findings")
+        for rule in rules:
+            with open(os.path.join(pages, f"{rule['id']}.md"), encoding="utf-8") as page:
+                self.assertEqual(rule["help"]["markdown"], page.read())
+        self.assertGreater(len(rules), 20)
+
+    def test_thread_flow_of_each_party(self):
+        for name, parties in (("map-pipelined", 2), ("reply-commit-deadlock.three-parties", 3)):
+            result, = [r for r in self.sarif(name)["results"]
+                       if r["ruleId"] == "reply-commit-deadlock"]
+            flows = result["codeFlows"][0]["threadFlows"]
+            self.assertEqual(len(flows), parties)
+            self.assertEqual(len({flow["message"]["text"] for flow in flows}), parties)
+            for flow in flows:
+                orders = [at["executionOrder"] for at in flow["locations"]]
+                self.assertEqual(orders, sorted(orders))
+                self.assertTrue(flow["locations"][-1]["location"]["message"]["text"])
+            said = json.dumps(flows)
+            self.assertIn("waits for the reply to", said)
+
+    def test_fingerprints_are_stable(self):
+        """The same trouble in another run, of another process, has the same; others have others."""
+        def prints(name, kinds=("fail", "review", "open")):
+            return [(r["ruleId"], r["partialFingerprints"]["shmemscope/v1"])
+                    for r in self.sarif(name)["results"] if r["kind"] in kinds]
+        with open(told("map-pipelined"), encoding="utf-8") as source:
+            text = re.sub(r"\b4242\b", "5353", source.read())
+        text = text.replace("0x5000", "0x7a000").replace("0x6000", "0x9b000")
+        other = os.path.join(self.tmp, "other.fixture")
+        with open(other, "w", encoding="utf-8") as out:
+            out.write(text)
+        self.record("other", other)
+        self.assertEqual(prints("other"), prints("map-pipelined"))
+        self.assertEqual(len(set(prints("other"))), len(prints("other")))
+        self.assertFalse(set(prints("reply-commit-deadlock.three-parties", ("fail",))) &
+                         set(prints("reply-commit-deadlock.both-sides", ("fail",))))
+
+    def test_lives_in_chrome(self):
+        events = self.chrome("healthy")
+        data = json.loads(self.render("json", "healthy"))
+        lives = [e for e in events if e["ph"] == "b" and "args" in e]
+        self.assertEqual(len(lives), data["counts"]["mappings_created"])
+        self.assertEqual(len({e["id"] for e in lives}), len(lives))
+        flows = self.check_chrome(events)
+        self.assertEqual(len(flows), data["counts"]["mappings_visible"])
+        self.assertTrue(all(len(flow) == 3 for flow in flows.values()))
+        counters = [e for e in events if e["ph"] == "C" and e["name"] == "live mappings"]
+        self.assertEqual(counters[-1]["args"]["mappings"], 0)
+        self.assertGreater(max(e["args"]["mappings"] for e in counters), 0)
+        live = json.loads(self.render("json", "live"))
+        last = [e for e in self.chrome("live") if e["ph"] == "C" and e["name"] == "mapped bytes"]
+        self.assertEqual(last[-1]["args"]["bytes"], sum(m["len"] for m in live["mappings"]))
+
+    def test_hostile_names(self):
+        """Names made of all that means something to somebody; and a megabyte of text."""
+        with open(told("map-pipelined"), encoding="utf-8") as source:
+            text = source.read()
+        names = dict(NAMES, megabyte="<&" + "x" * (1 << 20))
+        for kind, name in names.items():
+            with self.subTest(kind=kind):
+                hostile = os.path.join(self.tmp, f"{kind}.fixture")
+                changed = re.sub(r"\b(vm|id|chardev)=[\w-]+",
+                                 lambda found: f'{found.group(1)}="{name}"', text)
+                self.assertNotEqual(changed, text)
+                with open(hostile, "w", encoding="utf-8") as out:
+                    out.write(changed)
+                self.record(kind, hostile, ("--subbuf-size=16M", "--num-subbuf=4"))
+                data = json.loads(self.render("json", kind))
+                self.assertEqual(alarms(data), {"reply-commit-deadlock"})
+                self.render("text", kind)
+                self.assertEqual(alarms(data), {r["ruleId"] for r in self.sarif(kind)["results"]
+                                                if r["kind"] == "fail"})
+                self.assertEqual(alarms(data), {c.get("name") for c in self.junit(kind)
+                                                if c.find("failure") is not None})
+                self.assertIn("reply-commit-deadlock",
+                              {e["name"] for e in self.chrome(kind) if e["ph"] == "i"})
+
+
+if __name__ == "__main__":
+    SHMEMSCOPE, REPLAY, FIXTURES, CHECKS = sys.argv[1:5]
+    unittest.main(argv=sys.argv[:1] + sys.argv[5:], verbosity=2)
