@@ -73,7 +73,8 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb
     Selects selects = { 0 };
     gboolean help = FALSE;
     g_autofree char *format_names = ss_format_names(verb->formats);
-    g_autofree char *format_help = g_strdup_printf("%s; the first is the default", format_names);
+    g_autofree char *format_help = g_strdup_printf("%s (default)%s", verb->formats[0].name,
+                                                   format_names + strlen(verb->formats[0].name));
     g_autoptr(GError) error = NULL;
     const GOptionEntry common[] = {
         { "help", 'h', 0, G_OPTION_ARG_NONE, &help, "Show this help", NULL },
