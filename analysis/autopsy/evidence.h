@@ -59,7 +59,8 @@ typedef struct SsSeenThread {
     guint64 switches;   /* times it was taken off a CPU, or put on one; see the stood function */
     guint64 cpu_ns;     /* that it has run */
     bool counts_known;  /* switches and cpu_ns */
-    gint64 last_ran_ns; /* when it came to stand still, to some ms; 0: not known by this kernel */
+    gint64 last_ran_ns; /* when it came to stand still; 0: not known by this kernel. Too late by
+                         * what interrupts, or a host, took from its CPU since */
 } SsSeenThread;
 
 typedef enum SsFdKind {
