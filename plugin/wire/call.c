@@ -84,6 +84,7 @@ static bool call_enters(const SsWireCall *call, SsWireGuard *ret_guard)
         return false;
     }
     if (!ss_wire_claim(conn)) {
+        atomic_store(&conn->missed, true);
         ss_wire_leave(ret_guard);
         return false;
     }

@@ -172,8 +172,8 @@ bool ss_wire_claim(SsWireConn *conn)
     }
     /* A handler that never came back, perhaps: nobody waits for it twice, and a gap is told. */
     is = atomic_load(&conn->claimant);
-    atomic_store(&conn->missed, true);
     if (is != ss_wire_own_tid()) {
+        atomic_store(&conn->missed, true);
         (void)atomic_compare_exchange_strong(&conn->claimant, &is, 0);
     }
     return false;

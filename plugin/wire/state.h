@@ -215,8 +215,7 @@ extern uint32_t ss_wire_conns_end; /* those behind were never used */
 /*
  * Both sides of a connection, and its asks, are used by who has claimed it. With the lock: waits
  * for another thread as the lock is waited for. False when it is not to be had, or when what this
- * very thread does with it was interrupted by the signal handler that calls: then it has missed
- * something.
+ * very thread does with it was interrupted by the signal handler that calls.
  */
 bool ss_wire_claim(SsWireConn *conn);
 void ss_wire_unclaim(SsWireConn *conn);

@@ -5,8 +5,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -151,7 +153,50 @@ static void run_clone(void)
     close_channel(&pair);
 }
 
+/* ---- a thread that tells for the first time in a handler, which may have interrupted malloc() */
+
+void *__libc_malloc(size_t size);
+
+static _Thread_local volatile bool in_handler; /* dup() is not thought to come back here */
+static bool allocated;
+static int handled;
+
+/* Takes the place of the C library's, for what that allocates itself as well. */
+void *malloc(size_t size)
+{
+    allocated = allocated || in_handler;
+    return __libc_malloc(size);
+}
+
+static void handle(int number)
+{
+    in_handler = true;
+    handled = dup(handled);
+    in_handler = false;
+}
+
+static void *tell_in_handler(void *data)
+{
+    return pthread_kill(pthread_self(), SIGUSR1) == 0 ? data : NULL;
+}
+
+static void run_handler(void)
+{
+    struct sigaction action = { .sa_handler = handle };
+    pthread_t thread;
+    void *result;
+    Pair pair = open_channel();
+    int came = receive_memfd(&pair, 4096);
+    handled = came;
+    MUST(sigaction(SIGUSR1, &action, NULL) == 0);
+    MUST(pthread_create(&thread, NULL, tell_in_handler, &pair) == 0);
+    MUST(pthread_join(thread, &result) == 0 && result == &pair);
+    MUST(handled > came && !allocated);
+    expect("fd_dup fd=%d newfd=%d ret=0 %s", came, handled, identity(came));
+    close_channel(&pair);
+}
+
 const Act descriptor_acts[] = {
-    { "duplicates", run_duplicates }, { "ranges", run_ranges }, { "vfork", run_vfork },
-    { "clone", run_clone },           { NULL, NULL },
+    { "duplicates", run_duplicates }, { "ranges", run_ranges },   { "vfork", run_vfork },
+    { "clone", run_clone },           { "handler", run_handler }, { NULL, NULL },
 };

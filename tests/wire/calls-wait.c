@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -100,9 +101,53 @@ static void run_half(void)
     stand_still();
 }
 
+/* What happened while nobody listened is known to who listens then, and is gone on with. */
+static void run_dormant(void)
+{
+    SsWireHeader header = { SS_FRONTEND_SET_OWNER, 1, 0 };
+    sigset_t go;
+    int number;
+    sigemptyset(&go);
+    sigaddset(&go, SIGUSR1);
+    MUST(sigprocmask(SIG_BLOCK, &go, NULL) == 0);
+    pair = open_channel();
+    backend = open_backend_channel(&pair);
+    int came = receive_memfd(&pair, 8192);
+    int copy = dup(came);
+    const char *is = identity(came);
+    void *range = mmap(NULL, 4096, PROT_READ, MAP_SHARED, copy, 4096);
+    MUST(copy >= 0 && range != MAP_FAILED);
+    for (int i = 0; i < 100; i++) {
+        send_message(&pair, true, SS_FRONTEND_SET_FEATURES, 9, &(uint64_t){ 1 }, 8, NULL, 0);
+        (void)receive_message(&pair, false, SS_FRONTEND_SET_FEATURES, 9, 8, 0);
+        send_message(&pair, false, SS_FRONTEND_SET_FEATURES, 5, &(uint64_t){ 0 }, 8, NULL, 0);
+        (void)receive_message(&pair, true, SS_FRONTEND_SET_FEATURES, 5, 8, 0);
+    }
+    MUST(write(pair.front, &header, 5) == 5 && read(pair.back, &header, 5) == 5);
+    expect("state");
+    expect("fd fd=%d sent=0 %s", came, is);
+    expect("fd fd=%d sent=0 %s", copy, is);
+    expect("map fd=%d addr=%ju len=4096 offset=4096 prot=1 flags=1 ret=0", copy,
+           (uintmax_t)(uintptr_t)range);
+    expect("listen");
+    fflush(NULL);
+    MUST(sigwait(&go, &number) == 0);
+    MUST(write(pair.front, (char *)&header + 5, 7) == 7);
+    expect("message conn=%d seq=%d sent=1 request=3 flags=1 size=0 fds=0 ret=0", pair.front_conn,
+           ++pair.front_seq);
+    MUST(read(pair.back, &header, 7) == 7);
+    expect("message conn=%d seq=%d sent=0 request=3 flags=1 size=0 fds=0 ret=0", pair.back_conn,
+           pair.front_seq);
+    send_message(&pair, false, SS_FRONTEND_GET_FEATURES, 5, &(uint64_t){ 0 }, 8, NULL, 0);
+    (void)receive_message(&pair, true, SS_FRONTEND_GET_FEATURES, 5, 8, 0);
+    MUST(close(copy) == 0);
+    expect("fd_close fd=%d ret=0 %s again=0", copy, is);
+    MUST(munmap(range, 4096) == 0);
+    expect("unmap addr=%ju len=4096 ret=0", (uintmax_t)(uintptr_t)range);
+    expect("end");
+}
+
 const Act wait_acts[] = {
-    { "wait", run_wait },
-    { "blocked", run_blocked },
-    { "half", run_half },
-    { NULL, NULL },
+    { "dormant", run_dormant }, { "wait", run_wait }, { "blocked", run_blocked },
+    { "half", run_half },       { NULL, NULL },
 };

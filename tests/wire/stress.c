@@ -5,7 +5,8 @@
  * program whose channels and descriptors the library watches. Each thread knows what its own calls
  * have to return. At the end the program writes down how often it did what has to be told.
  *
- * usage: stress ROUNDS COUNTS
+ * usage: stress ROUNDS COUNTS [END]
+ * With END messages go on, after their ROUNDS, until there is a file of that name.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +31,7 @@
 #define PAGE 4096ul
 
 static unsigned int rounds;
+static const char *end_file;
 static atomic_uint messages, dups, closes, maps, unmaps, channels, handled;
 static atomic_bool ending;
 static int shared_came = -1; /* a descriptor that came; the handlers duplicate it */
@@ -119,7 +121,7 @@ static int receive_memfd(const int fds[2], uint64_t value)
 static void *serve(void *data)
 {
     int fds[2] = { -1, -1 };
-    for (unsigned int i = 0; i < rounds; i++) {
+    for (unsigned int i = 0; i < rounds || (end_file && access(end_file, F_OK) != 0); i++) {
         if (i % 16 == 0) {
             if (i) {
                 MUST(close(fds[0]) == 0 && close(fds[1]) == 0);
@@ -330,9 +332,10 @@ int main(int argc, char **argv)
 {
     pthread_t threads[PARTS + 1] = { 0 }, sender;
     int fds[2];
-    if (argc != 3) {
+    if (argc != 3 && argc != 4) {
         return 2;
     }
+    end_file = argv[3];
     rounds = (unsigned int)atoi(argv[1]);
     MUST(pipe2(spill, O_NONBLOCK | O_CLOEXEC) == 0);
     open_ends(fds);

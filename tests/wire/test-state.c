@@ -1,8 +1,8 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A thread asks for its number once, and a child of fork() again; and who runs, the process or
- * a child of it.
+ * A thread asks for its number once, and a child of fork() again; who runs, the process or a
+ * child of it; and whose a connection is.
  */
 #include <glib.h>
 #include <pthread.h>
@@ -79,11 +79,63 @@ static void test_own_process(void)
     g_assert_true(ss_wire_own_process());
 }
 
+/* ---- a connection is one thread's at a time ---- */
+
+static void *try_alone(void *data)
+{
+    if (!ss_wire_claim_alone(data)) {
+        return NULL;
+    }
+    ss_wire_unclaim(data);
+    return data;
+}
+
+static void *wait_for_it(void *data)
+{
+    g_assert_false(ss_wire_claim(data)); /* nobody gives it back, and nobody waits for ever */
+    g_assert_true(ss_wire_claim(data));
+    ss_wire_unclaim(data);
+    return data;
+}
+
+static void *in_another_thread(void *(*function)(void *), void *data)
+{
+    pthread_t other;
+    void *result;
+    g_assert_cmpint(pthread_create(&other, NULL, function, data), ==, 0);
+    g_assert_cmpint(pthread_join(other, &result), ==, 0);
+    return result;
+}
+
+static void test_claim(void)
+{
+    SsWireConn *conn = &ss_wire_conns[0];
+    SsWireGuard guard;
+    g_assert_true(ss_wire_claim_alone(conn));
+    g_assert_false(ss_wire_claim_alone(conn)); /* as by a handler that has interrupted this */
+    g_assert_false(ss_wire_claim(conn));
+    g_assert_false(atomic_load(&conn->missed));
+    g_assert_null(in_another_thread(try_alone, conn));
+    ss_wire_unclaim(conn);
+    g_assert_true(in_another_thread(try_alone, conn) == conn);
+    /* Never beside the lock. */
+    g_assert_true(ss_wire_enter(&guard));
+    g_assert_false(ss_wire_claim_alone(conn));
+    g_assert_null(in_another_thread(try_alone, conn));
+    ss_wire_leave(&guard);
+    g_assert_true(ss_wire_claim_alone(conn));
+    g_assert_true(in_another_thread(wait_for_it, conn) == conn);
+    g_assert_true(atomic_exchange(&conn->missed, false));
+    g_assert_true(ss_wire_claim_alone(conn));
+    ss_wire_unclaim(conn);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/wire/state/threads", test_threads);
     g_test_add_func("/wire/state/fork", test_fork);
     g_test_add_func("/wire/state/own-process", test_own_process);
+    g_test_add_func("/wire/state/claim", test_claim);
     return g_test_run();
 }
