@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <gio/gio.h>
 #include <json-glib/json-glib.h>
@@ -167,6 +170,29 @@ static void save_look(JsonBuilder *out, const SsLook *look)
     json_builder_end_object(out);
 }
 
+static gboolean write_text(const char *path, const char *text, gsize length, GError **error)
+{
+    struct stat file;
+    if (stat(path, &file) != 0 || S_ISREG(file.st_mode)) {
+        /* Command lines and addresses of other people's processes. */
+        return g_file_set_contents_full(path, text, (gssize)length, G_FILE_SET_CONTENTS_CONSISTENT,
+                                        0600, error);
+    }
+    /* A pipe, or /dev/null: that is written to, and never put another file in the place of. */
+    FILE *out = fopen(path, "we");
+    bool good = out && fwrite(text, 1, length, out) == length;
+    int failed = errno;
+    if (out && fclose(out) != 0 && good) {
+        good = false;
+        failed = errno;
+    }
+    if (!good) {
+        g_set_error_literal(error, G_FILE_ERROR, (gint)g_file_error_from_errno(failed),
+                            g_strerror(failed));
+    }
+    return good;
+}
+
 gboolean ss_evidence_save(const SsEvidence *evidence, const char *path, GError **error)
 {
     g_autoptr(JsonBuilder) out = json_builder_new();
@@ -191,9 +217,7 @@ gboolean ss_evidence_save(const SsEvidence *evidence, const char *path, GError *
     gsize length;
     g_autofree char *text = json_generator_to_data(generator, &length);
     g_autoptr(GError) cause = NULL;
-    /* Command lines and addresses of other people's processes. */
-    if (!g_file_set_contents_full(path, text, (gssize)length, G_FILE_SET_CONTENTS_CONSISTENT, 0600,
-                                  &cause)) {
+    if (!write_text(path, text, length, &cause)) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "Cannot write evidence: path=\"%s\": %s",
                     path, cause->message);
         return FALSE;

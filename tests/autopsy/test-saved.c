@@ -3,7 +3,10 @@
  *
  * Evidence in a file: what is saved is what is loaded, and what is not evidence is refused.
  */
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <glib/gstdio.h>
 
@@ -215,6 +218,36 @@ static void test_no_file(void)
         g_str_has_prefix(error->message, "Cannot write evidence: path=\"/nowhere/at/all\": "));
 }
 
+/* What is no file is written to, and stays what it is. */
+static void test_into_a_pipe(void)
+{
+    g_autofree char *directory = g_dir_make_tmp("ss-saved-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(directory, "pipe", NULL);
+    g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+    int pipe = open(path, O_RDWR | O_CLOEXEC);
+    g_assert_cmpint(pipe, >=, 0);
+    g_autoptr(SsEvidence) evidence = example();
+    g_autoptr(GError) error = NULL;
+    g_assert_true(ss_evidence_save(evidence, path, &error));
+    g_assert_no_error(error);
+    GStatBuf file;
+    g_assert_cmpint(g_stat(path, &file), ==, 0);
+    g_assert_true(S_ISFIFO(file.st_mode));
+    char text[65536];
+    gssize len = read(pipe, text, sizeof text);
+    g_assert_cmpint(len, >, 0);
+    g_autoptr(SsEvidence) loaded = ss_evidence_parse(text, (gsize)len, "pipe", &error);
+    g_assert_no_error(error);
+    g_assert_nonnull(loaded);
+    (void)close(pipe);
+    /* Full, which is an error that is told. */
+    g_assert_false(ss_evidence_save(evidence, "/dev/full", &error));
+    g_assert_nonnull(error);
+    g_assert_true(g_str_has_prefix(error->message, "Cannot write evidence: path=\"/dev/full\": "));
+    g_assert_cmpint(g_unlink(path), ==, 0);
+    g_assert_cmpint(g_rmdir(directory), ==, 0);
+}
+
 static void test_same_and_stood(void)
 {
     SsSeenThread *a = ss_seen_thread_new(1);
@@ -263,6 +296,7 @@ int main(int argc, char **argv)
     g_test_add_func("/saved/damaged", test_damaged);
     g_test_add_func("/saved/cut-off", test_cut_off);
     g_test_add_func("/saved/no-file", test_no_file);
+    g_test_add_func("/saved/into-a-pipe", test_into_a_pipe);
     g_test_add_func("/seen/same-and-stood", test_same_and_stood);
     return g_test_run();
 }

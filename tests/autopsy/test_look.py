@@ -210,7 +210,7 @@ class HealthyTest(unittest.TestCase):
         for option, value, said in (("--vm", "no-such-vm-on-this-host", "no such VM"),
                                     ("--pid", str(2 ** 30), "no such process")):
             run = subprocess.run([os.path.join(stage.BUILD, "tests", "autopsy", "take-look"),
-                                  option, value, "/dev/null"], check=False, text=True,
+                                  option, value, "/nowhere/at/all"], check=False, text=True,
                                  capture_output=True, timeout=60)
             self.assertEqual(run.returncode, 1)
             self.assertIn(said, run.stderr)
