@@ -94,12 +94,13 @@ def start_held(command, log, commands, wrapper=(), preload="", descriptors=()):
         raise
 
 
-def listening(path):
+def listening(path, pid="self"):
     """True when a process listens on the unix socket, by the kernel's own list.
 
-    Asked there because connecting to find out would take the one connection there is.
+    Asked there because connecting to find out would take the one connection there is. The list
+    is that of the network namespace of PID.
     """
-    with open("/proc/net/unix", encoding="utf-8", errors="replace") as sockets:
+    with open(f"/proc/{pid}/net/unix", encoding="utf-8", errors="replace") as sockets:
         for line in sockets:
             fields = line.split(maxsplit=7)
             # Flags 00010000 is __SO_ACCEPTCON.

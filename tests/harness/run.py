@@ -158,7 +158,7 @@ class Run:
         self.qemu = Watched("QEMU", pid, self.qemu_log)
         self.witness["qemu_pid"] = pid
         sock = f"{self.directory}/monitor.sock"
-        wait_until(lambda: qemu.listening(sock), START_TIMEOUT_S, "QEMU's monitor", [self.qemu])
+        wait_until(lambda: qemu.listening(sock, pid), START_TIMEOUT_S, "QEMU's monitor", [self.qemu])
         try:
             self.monitor = qemu.Monitor(sock, START_TIMEOUT_S)
         except HarnessError as error:

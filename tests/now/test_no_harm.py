@@ -27,13 +27,13 @@ ROUNDS = 25
 LOOKS = {"alone": 0, "now": 40, "stacks": 4}
 ALONE_S = 0.3
 PAIRS_A_SECOND = 1000
-# Two processors, of which the tool takes one, and a margin.
-SLOWER_AT_MOST = 2.0
+# Two processors, of which the tool takes one, and a margin: others may want them, too.
+SLOWER_AT_MOST = 3.0
 
-# Of the four requests in flight at once no two have the same answer: MAP or UNMAP, done or
+# Of the requests in flight at once no two neighbours have the same answer: MAP or UNMAP, done or
 # refused. They are read-only ones, which are no concern of the memory table; QEMU hangs when
 # others are sent this way.
-WORK = f"""\
+WORK = """\
   timed 1000000 until stop
     map 0 $i%16*0x10000 0x4000 file=pages
     serve until ADD_MEM_REG
@@ -43,10 +43,14 @@ WORK = f"""\
     map 0 0x100000+$i%16*0x10000 0x4000 file=pages ro nowait tag=overlap
     unmap 0 0x100000+$i%16*0x10000 0x4000 nowait
     unmap 0 0x100000+$i%16*0x10000 0x4000 nowait tag=no-mapping
+    map 0 0x200000+$i%16*0x10000 0x4000 file=pages ro nowait
+    unmap 0 0x200000+$i%16*0x10000 0x2000 nowait tag=not-whole
+    map 0 0x200000+$i%16*0x10000 0x1000 file=pages ro nowait tag=overlap
+    unmap 0 0x200000+$i%16*0x10000 0x4000 nowait
     replies
   end
 """
-PAIRS_EACH = 2
+PAIRS_EACH = 3
 
 
 class NoHarmTest(unittest.TestCase):
@@ -87,8 +91,9 @@ class NoHarmTest(unittest.TestCase):
         end = run.backend.entries()[-1]
         self.assertEqual(end["op"], "end")
         self.assertTrue(end["ok"], end)
-        self.assertEqual((end["maps_ok"], end["unmaps_ok"]), (2 * done, 2 * done))
-        self.assertEqual(end["refused"], {"overlap": done, "no-mapping": done})
+        self.assertEqual((end["maps_ok"], end["unmaps_ok"]), (3 * done, 3 * done))
+        self.assertEqual(end["refused"],
+                         {"overlap": 2 * done, "no-mapping": done, "not-whole": done})
         self.assertEqual((end["outstanding"], end["unanswered"], end["unsolicited"]), (0, 0, 0))
 
     def judge_times(self, order, blocks):
@@ -98,11 +103,12 @@ class NoHarmTest(unittest.TestCase):
         medians = {kind: statistics.median(times) for kind, times in each.items()}
         for kind, times in each.items():
             rate = PAIRS_EACH * len(times) / (sum(times) / 1e9)
-            print(f"{kind:7} {LOOKS[kind] * ROUNDS:5} runs  {rate:6.0f} pairs/s  of two pairs and two "
-                  f"refusals: median {medians[kind] / 1e3:.0f} us, 99 % below "
+            print(f"{kind:7} {LOOKS[kind] * ROUNDS:5} runs  {rate:6.0f} pairs/s  of three pairs "
+                  f"and four refusals: median {medians[kind] / 1e3:.0f} us, 99 % below "
                   f"{statistics.quantiles(times, n=100)[-1] / 1e3:.0f} us, longest "
                   f"{max(times) / 1e6:.1f} ms", flush=True)
-            self.assertGreater(rate, PAIRS_A_SECOND, kind)
+            if kind == "alone":
+                self.assertGreater(rate, PAIRS_A_SECOND)
         for kind in ("now", "stacks"):
             self.assertLess(medians[kind] / medians["alone"], SLOWER_AT_MOST, kind)
 
@@ -112,11 +118,9 @@ def descriptors(pid):
 
 
 def command(run, kind):
-    if kind == "stacks":
-        return [os.path.join(BUILD, "tests", "stacks", "stacks-of"), str(run.qemu.pid),
-                str(run.backend.pid)]
-    return [os.path.join(BUILD, "tests", "autopsy", "take-look"), "--apart", "0",
-            "--vm", run.vm, run.path("evidence.json")]
+    """Two looks without a pause, so that 1,000 runs are looks and not pauses."""
+    return [parts.Programs(BUILD).tool, "now", "--for", "0", run.vm,
+            *(["--stacks"] if kind == "stacks" else [])]
 
 
 if __name__ == "__main__":
