@@ -54,8 +54,8 @@ class ElsewhereTest(unittest.TestCase):
         self.assertIn("deadlock", there.text.lower())
 
     def check_json(self, here, place):
-        there = Output("report", "--format", "json", os.path.basename(shutil.copy(here.file, place)),
-                       wrapper=APART, cwd=place)
+        moved = os.path.basename(shutil.copy(here.file, place))
+        there = Output("report", "--format", "json", moved, wrapper=APART, cwd=place)
         self.assertEqual((there.status, there.stderr), (here.status, ""))
         self.assertEqual(there.json()["findings"], here.json["findings"])
         self.assertEqual(without_place(there.json()), without_place(here.json))
