@@ -75,7 +75,6 @@ static void test_waiting(void)
     stacks = ss_stacks_take(target.pid, 0);
     assert_frames(only_stack(stacks), functions);
     assert_ends_at_start(only_stack(stacks));
-    g_assert_cmpuint(ss_stacks_longest_stop(stacks), ==, 0);
     ss_target_kill(&target);
 }
 
@@ -237,6 +236,8 @@ static void test_deleted(void)
     }
     g_assert_cmpuint(of_program, >, 1);
     assert_ends_at_start(stack);
+    /* It waits, and no sanitizer gave its functions frames that take more registers. */
+    g_assert_cmpuint(ss_stacks_longest_stop(stacks), ==, 0);
     end_sleep(pid, path);
 }
 
