@@ -14,7 +14,7 @@
 #include "analysis/autopsy/stacks.h"
 #include "target.h"
 
-#define NEVER_INLINE __attribute__((noinline, noclone))
+#define NEVER_INLINE __attribute__((noinline))
 #define DEATHS 200
 
 static void assert_ends_at_start(const SsStack *stack)
