@@ -216,7 +216,7 @@ void ss_wire_watch_start(void)
         (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
         (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
         /* Refused (limits, a sandbox): nothing lasting is told, and it is not tried again. */
-        (void)REAL(pthread_create)(&thread, &attributes, watch, NULL);
+        (void)pthread_create(&thread, &attributes, watch, NULL);
         (void)pthread_attr_destroy(&attributes);
     }
     (void)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &signals, NULL, sizeof(signals));
