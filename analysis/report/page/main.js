@@ -1,0 +1,32 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Puts the parts together.
+ */
+function showNavigation() {
+  for (const section of document.querySelectorAll("main > section")) {
+    const title = section.querySelector("h2");
+    if (section.hidden || !title) continue;
+    byId("nav").append(make("a", { href: `#${section.id}` }, title.textContent));
+  }
+}
+
+/* What is drawn on a canvas does not change its colours by itself. */
+function repaint() {
+  if (picture) picture.draw();
+  redrawPlots();
+}
+
+showVerdict();
+showTimeline();
+showFindings();
+showCharts();
+showDistributions();
+showWaits();
+showMappings();
+showWorth();
+showNavigation();
+window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+window.addEventListener("beforeprint", repaint);
+window.addEventListener("afterprint", repaint);
+document.documentElement.dataset.ready = String(Math.round(performance.now()));
