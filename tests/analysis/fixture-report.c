@@ -2,13 +2,14 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * fixture-report FORMAT FIXTURE [WITHOUT]: what the tool would say about the fixture.
- * FORMAT: report-text, report-json, mappings-text, ..., or "ids": one line
+ * FORMAT: report-text, report-json, report-html, mappings-text, ..., or "ids": one line
  * "ID CERTAINTY COUNT" for each finding. WITHOUT: a class or event that is left out.
  */
 #include <stdio.h>
 #include <string.h>
 
-#include "analysis/report/report.h"
+#include "analysis/model/lives.h"
+#include "analysis/report/formats.h"
 #include "analysis/reproduce/reproduce.h"
 #include "tests/analysis/fixture.h"
 
@@ -56,6 +57,7 @@ static const Format formats[] = {
     { "ids", ids },
     { "report-text", ss_report_text },
     { "report-json", ss_report_json },
+    { "report-html", ss_report_html },
     { "mappings-text", ss_mappings_text },
     { "mappings-json", ss_mappings_json },
     { "fds-text", ss_fds_text },
@@ -100,11 +102,13 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "No such class or event: %s\n", argv[3]);
         return 2;
     }
+    g_autoptr(GPtrArray) lives = NULL;
     g_autoptr(SsModel) model = ss_model_new();
     g_autoptr(SsChecks) checks = ss_checks_new(model);
+    lives = ss_lives_new(model);
     ss_fixture_feed(fixture, model);
     ss_checks_finish(checks);
-    SsReport report = { .model = model, .checks = checks, .version = "test" };
+    SsReport report = { .model = model, .checks = checks, .lives = lives, .version = "test" };
     g_autofree char *text = format->render(&report);
     (void)fputs(text, stdout);
     return 0;

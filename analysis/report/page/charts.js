@@ -59,6 +59,7 @@ function splits(series) {
     if (series.form !== bytes) {
       return ticks(0, Math.max(most, 1), 4).found.filter(Number.isInteger);
     }
+    if (!most || most <= 1) return [0];
     const power = 2 ** Math.max(0, Math.ceil(Math.log2(Math.max(most, 1) / 4)));
     const found = [];
     for (let at = 0; at <= most; at += power) found.push(at);
@@ -246,5 +247,5 @@ function showDistributions() {
       ([name, value]) => [make("dt", {}, name), make("dd", {}, value)])));
     return card;
   });
-  byId("distributions").querySelector(".body").append(make("div", { class: "columns" }, cards));
+  byId("distributions").querySelector(".body").append(make("div", { class: "columns four" }, cards));
 }

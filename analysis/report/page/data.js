@@ -46,9 +46,10 @@ function stateOf(life) {
   return "made";
 }
 
-/* From where to where each state lasted: [state, from, to], in order of time. */
+/* From where to where each state lasted: [state, from, to], in order of time; made once. */
 function phasesOf(life) {
-  const phases = [];
+  if (life.phases) return life.phases;
+  const phases = life.phases = [];
   const known = STATES.map((state, i) => [i, life[state.key]]).filter(([, at]) => at !== null);
   if (!known.length || life.begin < known[0][1]) known.unshift([known.length ? 0 : 2, life.begin]);
   for (let i = 0; i < known.length; i++) {

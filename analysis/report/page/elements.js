@@ -71,6 +71,7 @@ const moment = (ns) => (ns === null || ns === undefined ? "\u2013" : `${(ns / 1e
 
 function bytes(value) {
   if (typeof value !== "number") return String(value);
+  if (value === 1) return "1 byte";
   const units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"];
   let unit = 0, size = value;
   while (size >= 1024 && unit < units.length - 1) { size /= 1024; unit++; }

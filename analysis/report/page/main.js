@@ -7,7 +7,7 @@ function showNavigation() {
   for (const section of document.querySelectorAll("main > section")) {
     const title = section.querySelector("h2");
     if (section.hidden || !title) continue;
-    byId("nav").append(make("a", { href: `#${section.id}` }, title.textContent));
+    byId("nav").append(make("a", { href: `#${section.id}` }, section.dataset.name));
   }
 }
 

@@ -28,7 +28,7 @@ function showWaits() {
     "Waits that ended") : make("p", { class: "empty" }, "No wait was seen to end.")));
 }
 
-const PAGE = 50;
+const PAGE = 25;
 const COLUMNS = [
   { name: "Story", key: (life) => life.seq, cell: (life) => make("button", { type: "button",
     class: "plain", on: { click: () => openStory(life, true) } },

@@ -130,7 +130,7 @@ class Picture {
     pen.fillStyle = colours.soft;
     pen.font = `11px ${FONT}`;
     pen.textAlign = "left";
-    pen.fillText(`up to ${plural(most, "mapping")} at a place`, this.gutter + 4, row.y + 4);
+    pen.fillText(`drawn by their number: ${count(most)} at most`, this.gutter + 4, row.y + 4);
   }
 
   drawLanes(row) {
@@ -193,11 +193,11 @@ class Picture {
     });
   }
 
-  hatch() {
+  hatch(tone) {
     const tile = document.createElement("canvas");
     tile.width = tile.height = 8;
     const pen = tile.getContext("2d");
-    pen.strokeStyle = this.colours.bad;
+    pen.strokeStyle = this.colours[tone];
     pen.lineWidth = 1.5;
     pen.beginPath();
     for (const at of [-8, 0, 8]) {
@@ -210,16 +210,14 @@ class Picture {
 
   drawLosses(height) {
     const { pen, colours } = this;
-    if (!losses.length) return;
-    const pattern = this.hatch();
-    for (const loss of losses) {
+    for (const loss of [...ragged, ...losses]) {
       const a = Math.max(this.x(loss.from), this.gutter - 2), b = Math.min(this.x(loss.to), this.width);
       if (b < this.gutter || a > this.width) continue;
-      pen.globalAlpha = .55;
-      pen.fillStyle = pattern;
+      pen.globalAlpha = loss.tone === "bad" ? .55 : .3;
+      pen.fillStyle = this.hatch(loss.tone);
       pen.fillRect(a, AXIS - 10, Math.max(b - a, 3), height);
       pen.globalAlpha = 1;
-      pen.fillStyle = colours.bad;
+      pen.fillStyle = colours[loss.tone];
       pen.fillRect(a, AXIS - 14, Math.max(b - a, 3), 4);
     }
   }

@@ -8,20 +8,19 @@ const view = { from: 0, to: lengthNs };
 const onView = [];
 let selected = null, picture = null;
 
-const losses = [
-  ...more.losses.map((loss) => ({ from: loss.begin_t_ns, to: loss.end_t_ns,
-    text: loss.events ? `${plural(loss.events, "event")} lost` : "packets lost, nobody counted" })),
-  ...more.ragged.flatMap((ragged) => [
-    ragged.complete_t_ns === null ? null : { from: 0, to: ragged.complete_t_ns,
-      text: "not all streams had begun" },
-    ragged.ragged_t_ns === null ? null : { from: ragged.ragged_t_ns, to: lengthNs,
-      text: "some streams had ended" },
-  ]).filter(Boolean),
-];
+const losses = more.losses.map((loss) => ({ from: loss.begin_t_ns, to: loss.end_t_ns, tone: "bad",
+  text: loss.events ? `${plural(loss.events, "event")} lost` : "packets lost, nobody counted" }));
+/* Each CPU has a stream of its own, which need not begin and end with the others. */
+const ragged = more.ragged.flatMap((trace) => [
+  trace.complete_t_ns === null ? null : { from: 0, to: trace.complete_t_ns, tone: "soft",
+    text: "not all streams had begun" },
+  trace.ragged_t_ns === null ? null : { from: trace.ragged_t_ns, to: lengthNs, tone: "soft",
+    text: "some streams had ended" },
+]).filter(Boolean);
 
 const waitWords = (wait) => (wait.kind === "reply"
   ? `waits for the reply to ${wait.request || "a request"}` : "reads a message that does not end") +
-  (wait.since_t_ns === null ? "" : `, for ${duration(lengthNs - wait.since_t_ns)} when it ends`);
+  (wait.since_t_ns === null ? "" : `, ${duration(lengthNs - wait.since_t_ns)} until the recording ended`);
 
 let asked = false;
 function redraw() {
@@ -64,6 +63,14 @@ function showActivity() {
   if (to < from) return showAll();
   const margin = Math.max((to - from) * .04, LEAST_NS);
   return setView(from - margin, to + margin);
+}
+
+/* All, unless everything that happened is in a small part, and nothing stayed. */
+function showFirst() {
+  showAll();
+  if (alarms.length || !lives.length || lives.some((life) => life.closed === null)) return;
+  const from = lives[0].begin, to = lives.reduce((last, life) => Math.max(last, life.end), 0);
+  if (to - from < lengthNs * .4) showActivity();
 }
 
 function showLife(life) {
@@ -115,7 +122,7 @@ function focusFinding(finding) {
 function showTip(tip, event, box) {
   const x = event.clientX - box.left, y = event.clientY - box.top;
   const there = at(x, y);
-  const loss = losses.find((l) => picture.time(x) >= l.from && picture.time(x) <= l.to);
+  const loss = [...losses, ...ragged].find((l) => picture.time(x) >= l.from && picture.time(x) <= l.to);
   tip.hidden = true;
   if (there.life) {
     const life = there.life;
@@ -128,7 +135,7 @@ function showTip(tip, event, box) {
       text(short(there.finding.summary, 200)));
     tip.hidden = false;
   } else if (loss) {
-    tip.replaceChildren(make("b", {}, "Loss"), text(loss.text));
+    tip.replaceChildren(make("b", {}, loss.tone === "bad" ? "Loss" : "Not all told"), text(loss.text));
     tip.hidden = false;
   } else if (there.row && there.row.dense) {
     tip.replaceChildren(make("b", {}, `${plural(there.row.inView, "mapping")} in view`),
@@ -220,7 +227,9 @@ function showTimeline() {
     make("li", {}, make("span", { class: "swatch closed" }), "closed"),
     report.open_waits.length ? make("li", {}, make("span", { class: "swatch wait" }),
       "a wait that did not end") : null,
-    losses.length ? make("li", {}, make("span", { class: "swatch loss" }), "events lost") : null);
+    losses.length ? make("li", {}, make("span", { class: "swatch loss" }), "events lost") : null,
+    ragged.length ? make("li", {}, make("span", { class: "swatch ragged" }),
+      "told by some streams only") : null);
   const canvas = make("canvas", { id: "timeline-canvas", tabindex: "0", role: "application",
     "aria-roledescription": "timeline", "aria-describedby": "timeline-help",
     "aria-label": `Timeline of ${plural(lives.length, "mapping")} in ${plural(rows.length, "row")}. ` +
@@ -234,7 +243,7 @@ function showTimeline() {
     keys("+", "\u2212"), " zoom, ", keys("\u2191", "\u2193"), " choose a mapping, ", keys("Enter"),
     " opens it, ", keys("0"), " all, ", keys("a"), " activity.")));
   if (losses.length) {
-    body.append(make("details", { class: "card more" },
+    body.append(make("details", { class: "card more", open: losses.length < 6 },
       make("summary", {}, `${plural(losses.length, "interval")} in which events were lost`),
       table([{ name: "From", figure: true }, { name: "To", figure: true }, { name: "What" }],
         losses.map((loss) => [moment(loss.from), moment(loss.to), loss.text]), "Losses")));
@@ -242,6 +251,6 @@ function showTimeline() {
   body.append(make("div", { id: "story" }));
   picture = new Picture(canvas, rows, flagged);
   listen(canvas, tip);
-  showAll();
+  showFirst();
   new ResizeObserver(redraw).observe(canvas.parentElement);
 }

@@ -43,7 +43,8 @@ function headline() {
       ? ` by the ${plural(worth.checks_decided, "check")} that could decide` : "");
   return { tone: whole ? "good" : "unknown", state: whole ? "healthy" : "as far as is known",
     title, text: hazards.length
-      ? "The hazards are orders of messages in which this device would hang; none came about." : "" };
+      ? "The hazards are orders of messages in which both sides would wait for each other; " +
+        "none came about." : "" };
 }
 
 function showVerdict() {
@@ -73,7 +74,7 @@ function showVerdict() {
       `${count(report.counts.fds_closed)} closed`),
     tile("Requests", count(report.counts.requests), report.counts.refused
       ? `${count(report.counts.refused)} refused` : "none refused", report.counts.refused > 0),
-    tile("Request to reply", slowest.count ? duration(slowest.mean_ns) : "\u2013",
+    tile("Request to reply, mean", slowest.count ? duration(slowest.mean_ns) : "\u2013",
       slowest.count ? `longest ${duration(slowest.max_ns)}` : "none was answered"));
   const processes = report.processes.map((process) => make("div", { class: "card" },
     make("h3", {}, long(processName(process))),
