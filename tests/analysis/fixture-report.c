@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/report/formats.h"
 #include "analysis/report/report.h"
 #include "analysis/reproduce/reproduce.h"
 #include "tests/analysis/fixture.h"
@@ -56,6 +57,7 @@ static const Format formats[] = {
     { "ids", ids },
     { "report-text", ss_report_text },
     { "report-json", ss_report_json },
+    { "report-junit", ss_report_junit },
     { "mappings-text", ss_mappings_text },
     { "mappings-json", ss_mappings_json },
     { "fds-text", ss_fds_text },
