@@ -151,7 +151,7 @@ static char *backends_text(const SsProcess *process)
         if (device->peer) {
             g_string_append_printf(text, "%d", device->peer->process->pid);
         } else {
-            g_string_append(text, device->main_channel == SS_CHANNEL_OPEN ? "?" : "gone");
+            g_string_append(text, device->main_channel == SS_CHANNEL_CLOSED ? "gone" : "?");
         }
     }
     return g_string_free(text, FALSE);
