@@ -198,8 +198,8 @@ static bool choose(SsAcquire *acquire, const char *verb, int *ret_status)
     g_autoptr(GError) error = NULL;
     SsSelection *selection = &acquire->selection;
     if (acquire->evidence && (selection->begin.given || selection->end.given)) {
-        return ss_usage_error(verb, "a look has one time: --begin and --end are of recordings",
-                              ret_status);
+        return ss_usage_error(
+            verb, "a look has one time: --at, --begin and --end are of recordings", ret_status);
     }
     return ss_selection_apply(selection, acquire->checks, &error) ||
            ss_usage_error(verb, error->message, ret_status);
@@ -235,8 +235,10 @@ bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb *
     if (!acquire->traces || !acquire->traces[0]) {
         return ss_usage_error(argv[0], "no TRACE is given", ret_status);
     }
-    if (verb->looked && ss_evidence_is(acquire->traces[0])) {
-        return explain_file(acquire, argv[0], verb->looked, ret_status);
+    for (guint i = 0; acquire->traces[i]; i++) {
+        if (verb->looked && ss_evidence_is(acquire->traces[i])) {
+            return explain_file(acquire, argv[0], verb->looked, ret_status);
+        }
     }
     Progress state = { .begin_us = g_get_monotonic_time() };
     SsDecodeOptions options = {
