@@ -274,7 +274,6 @@ void ss_acquire_clear(SsAcquire *acquire)
     g_clear_pointer(&acquire->checks, ss_checks_free);
     g_clear_pointer(&acquire->model, ss_model_free);
     g_clear_pointer(&acquire->evidence, ss_evidence_free);
-    g_clear_pointer(&acquire->stacks, g_ptr_array_unref);
     g_clear_pointer(&acquire->format_name, g_free);
     g_clear_pointer(&acquire->output, g_free);
     g_clear_pointer(&acquire->fail_on, g_free);
@@ -292,7 +291,7 @@ int ss_acquire_show(SsAcquire *acquire)
         .selection = acquire->at < 0 ? &acquire->selection : NULL,
         .version = SS_VERSION,
         .evidence = acquire->evidence,
-        .stacks = acquire->stacks,
+        .stacks = acquire->evidence ? acquire->evidence->stacks : NULL,
         .colour = ss_output_colour(acquire->output),
     };
     g_autofree char *shown = acquire->format->render(&report);
