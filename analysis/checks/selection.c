@@ -185,6 +185,14 @@ static const char *nowhere(const SsModel *model, char **words,
     return NULL;
 }
 
+bool ss_selection_wants(const SsSelection *selection, const SsProcess *process,
+                        const SsDevice *device)
+{
+    return (!selection->vms || any_process(selection->vms, process, of_vm)) &&
+           (!selection->devices ||
+            (device && any_device(selection->devices, device->id, device->chardev)));
+}
+
 static bool wanted(const SsSelection *selection, const SsModel *model, const SsFinding *finding)
 {
     if (selection->checks &&

@@ -33,6 +33,9 @@ bool ss_selection_any(const SsSelection *selection);
 /* Takes what was not asked for out of the findings. After ss_checks_finish(); FALSE with an error
  * when a device or VM is not in the recording. */
 gboolean ss_selection_apply(SsSelection *selection, SsChecks *checks, GError **error);
+/* Whether the device, NULL: none that is known, of the process is among those asked for. */
+bool ss_selection_wants(const SsSelection *selection, const SsProcess *process,
+                        const SsDevice *device);
 /* "of device dev0, by check fd-leak, from 1.5 s on"; the caller frees it. */
 char *ss_selection_text(const SsSelection *selection, const SsModel *model);
 void ss_selection_clear(SsSelection *selection);

@@ -15,7 +15,8 @@
 
 /* As they are given. */
 typedef struct Selects {
-    char **checks, *begin, *end;
+    char **checks, *begin, *end, *at, *sort;
+    gboolean live;
 } Selects;
 
 typedef struct Progress {
@@ -40,21 +41,39 @@ bool ss_usage_error(const char *verb, const char *what, int *ret_status)
     return false;
 }
 
-static bool take_selects(SsAcquire *acquire, const char *verb, Selects *selects, int *ret_status)
+/* Takes what the listing is to be sorted by. */
+static bool take_sort(SsAcquire *acquire, const SsReadingVerb *verb, const char *name,
+                      const char *word, int *ret_status)
+{
+    if (!word || ss_listed_sort(&acquire->listed, verb->listing, word)) {
+        return true;
+    }
+    g_autofree char *columns = ss_listing_columns_text(verb->listing);
+    g_autofree char *what = g_strdup_printf("--sort takes %s, with - before it downwards", columns);
+    return ss_usage_error(name, what, ret_status);
+}
+
+static bool take_selects(SsAcquire *acquire, const SsReadingVerb *verb, const char *name,
+                         Selects *selects, int *ret_status)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *begin = selects->begin, *end = selects->end;
+    g_autofree char *begin = selects->begin, *end = selects->end, *at = selects->at;
+    g_autofree char *sort = selects->sort;
     SsSelection *selection = &acquire->selection;
     if (!ss_selection_checks(selection, g_steal_pointer(&selects->checks), &error) ||
         !ss_moment_parse(&selection->begin, "begin", begin, &error) ||
-        !ss_moment_parse(&selection->end, "end", end, &error)) {
-        return ss_usage_error(verb, error->message, ret_status);
+        !ss_moment_parse(&selection->end, "end", end, &error) ||
+        !ss_moment_parse(&selection->end, "at", at, &error)) {
+        return ss_usage_error(name, error->message, ret_status);
     }
-    if (acquire->at >= 0) {
-        gint64 ns = (gint64)(MIN(acquire->at, 1e9) * SS_NS_PER_S);
-        selection->end = (SsMoment){ .given = true, .ns = ns };
+    if (at && (begin || end)) {
+        return ss_usage_error(name, "--at is of one time: --begin and --end are of two",
+                              ret_status);
     }
-    return true;
+    acquire->lists = verb->lists;
+    acquire->listed.selection = selection;
+    acquire->listed.live = selects->live;
+    return take_sort(acquire, verb, name, sort, ret_status);
 }
 
 void ss_help_print(GOptionContext *context)
@@ -93,9 +112,14 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb
           "observed, suspected (default), hazard, unknown, never", "CERTAINTY" },
         { 0 },
     };
-    const GOptionEntry at_entry[] = {
-        { "at", 0, 0, G_OPTION_ARG_DOUBLE, &acquire->at,
-          "The state this long after the first event", "SECONDS" },
+    const GOptionEntry list_entries[] = {
+        { "at", 0, 0, G_OPTION_ARG_STRING, &selects.at, "The state at this time", "TIME" },
+        { "begin", 0, 0, G_OPTION_ARG_STRING, &selects.begin, "Also what ended after this time",
+          "TIME" },
+        { "end", 0, 0, G_OPTION_ARG_STRING, &selects.end, "Read no further than this", "TIME" },
+        { "live", 0, 0, G_OPTION_ARG_NONE, &selects.live, "Only what is in use", NULL },
+        { "sort", 0, 0, G_OPTION_ARG_STRING, &selects.sort, "By this; -COLUMN: downwards",
+          "COLUMN" },
         { 0 },
     };
     const GOptionEntry select_entries[] = {
@@ -139,13 +163,13 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb
     if (verb->fails) {
         g_option_context_add_main_entries(context, fail_entry, NULL);
     }
-    if (verb->at) {
-        g_option_context_add_main_entries(context, at_entry, NULL);
+    if (verb->lists) {
+        g_option_context_add_main_entries(context, list_entries, NULL);
     }
     if (verb->selects) {
         g_option_context_add_main_entries(context, select_entries, NULL);
     }
-    if (verb->of) {
+    if (verb->of || verb->lists) {
         g_option_context_add_main_entries(context, of_entries, NULL);
     }
     if (verb->more) {
@@ -155,7 +179,7 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb
     if (!g_option_context_parse(context, &argc, &arguments, &error)) {
         return ss_usage_error(argv[0], error->message, ret_status);
     }
-    if (!take_selects(acquire, argv[0], &selects, ret_status)) {
+    if (!take_selects(acquire, verb, argv[0], &selects, ret_status)) {
         return false;
     }
     if (help) {
@@ -188,7 +212,7 @@ static bool validate(SsAcquire *acquire, const char *verb, const SsFormat *forma
 bool ss_acquire_options(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb *verb,
                         int *ret_status)
 {
-    *acquire = (SsAcquire){ .at = -1 };
+    *acquire = (SsAcquire){ 0 };
     return parse(acquire, argc, argv, verb, ret_status) &&
            validate(acquire, argv[0], verb->formats, ret_status);
 }
@@ -265,6 +289,11 @@ bool ss_acquire_traces(SsAcquire *acquire, const char *name, const SsReadingVerb
     acquire->model = ss_model_new();
     acquire->checks = ss_checks_new(acquire->model);
     acquire->lives = acquire->format->lives ? ss_lives_new(acquire->model) : NULL;
+    if (acquire->lists && acquire->selection.begin.given) {
+        const SsMoment *begin = &acquire->selection.begin;
+        acquire->listed.ended = acquire->ended =
+            ss_ended_new(acquire->model, begin->absolute, begin->ns);
+    }
     acquire->chains = acquire->wanted ? ss_chains_new(acquire->model, acquire->wanted) : NULL;
     gboolean read = ss_decode(acquire->model, (const char *const *)acquire->traces, &options,
                               diagnostics, &error);
@@ -295,6 +324,7 @@ void ss_acquire_clear(SsAcquire *acquire)
     g_clear_pointer(&acquire->traces, g_strfreev);
     g_clear_pointer(&acquire->lives, g_ptr_array_unref);
     g_clear_pointer(&acquire->chains, ss_chains_free);
+    g_clear_pointer(&acquire->ended, ss_ended_free);
     ss_selection_clear(&acquire->selection);
 }
 
@@ -305,7 +335,9 @@ int ss_acquire_show(SsAcquire *acquire)
         .checks = acquire->checks,
         .lives = acquire->lives,
         .chains = acquire->chains,
-        .selection = acquire->at < 0 ? &acquire->selection : NULL,
+        .selection = acquire->lists ? NULL : &acquire->selection,
+        .listed = acquire->lists ? &acquire->listed : NULL,
+        .columns = ss_output_columns(acquire->output),
         .version = SS_VERSION,
         .evidence = acquire->evidence,
         .stacks = acquire->evidence ? acquire->evidence->stacks : NULL,
@@ -327,7 +359,9 @@ int ss_acquire_write(SsAcquire *acquire, const char *text)
 {
     g_autoptr(GError) error = NULL;
     if (!ss_output_write(acquire->output, text, &error)) {
-        (void)fprintf(stderr, "%s\n", error->message);
+        if (!g_error_matches(error, G_FILE_ERROR, G_FILE_ERROR_PIPE)) {
+            (void)fprintf(stderr, "%s\n", error->message);
+        }
         return SS_EXIT_USAGE;
     }
     return SS_EXIT_CLEAN;

@@ -8,6 +8,7 @@
 #include "analysis/autopsy/evidence.h"
 #include "analysis/model/chain.h"
 #include "analysis/report/format.h"
+#include "analysis/report/listing.h"
 
 typedef struct SsAcquire {
     char *format_name; /* owned; options as given */
@@ -17,7 +18,9 @@ typedef struct SsAcquire {
     GPtrArray *lives;       /* owned; NULL: the format does not ask for them */
     const SsWanted *wanted; /* weak; NULL: no chain is asked for */
     SsChains *chains;       /* owned; of what is wanted */
-    double at;              /* seconds after the first event; < 0: to the end */
+    SsListed listed;        /* of a listing */
+    SsEnded *ended;         /* owned; with --begin of a listing; else NULL */
+    bool lists;             /* it is a listing */
     char **traces;          /* owned */
     const SsFormat *format; /* static */
     SsCertainty threshold;
@@ -34,7 +37,8 @@ typedef struct SsReadingVerb {
     const SsFormat *formats;  /* a NULL name ends them */
     const SsFormat *looked;   /* of evidence that is given for a trace; NULL: it takes none */
     bool fails;               /* with --fail-on */
-    bool at;                  /* with --at */
+    bool lists;               /* with --at, --begin, --end, --device, --vm, --live and --sort */
+    SsListing listing;        /* which, if it lists */
     bool selects;             /* with --checks, --begin, --end, --device and --vm */
     bool of;                  /* with --device and --vm */
     const GOptionEntry *more; /* options of its own, or NULL */
@@ -61,7 +65,7 @@ void ss_acquire_clear(SsAcquire *acquire);
 /* Renders in the format that is asked for, to --output or stdout. Returns the exit status,
  * without regard to findings. */
 int ss_acquire_show(SsAcquire *acquire);
-/* The same of a text that is there already. */
+/* The same of a text that is there already. A reader that has gone is told nothing. */
 int ss_acquire_write(SsAcquire *acquire, const char *text);
 /* The exit status by what was found, when it was shown without an error. */
 int ss_acquire_verdict(const SsAcquire *acquire, int status);

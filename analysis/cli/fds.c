@@ -18,7 +18,8 @@ int ss_verb_fds(int argc, char **argv)
                     "now --save has written.\n",
         .formats = formats,
         .looked = ss_now_fds_formats,
-        .at = true,
+        .lists = true,
+        .listing = SS_LISTING_FDS,
     };
     SsAcquire acquire;
     int status;

@@ -18,7 +18,8 @@ int ss_verb_mappings(int argc, char **argv)
                     "now --save has written.\n",
         .formats = formats,
         .looked = ss_now_mappings_formats,
-        .at = true,
+        .lists = true,
+        .listing = SS_LISTING_MAPPINGS,
     };
     SsAcquire acquire;
     int status;

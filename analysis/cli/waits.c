@@ -48,7 +48,8 @@ int ss_verb_waits(int argc, char **argv)
                     "now --save has written.\n",
         .formats = formats,
         .looked = ss_now_waits_formats,
-        .at = true,
+        .lists = true,
+        .listing = SS_LISTING_WAITS,
         .more = more,
     };
     SsAcquire acquire;

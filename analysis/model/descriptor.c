@@ -35,7 +35,11 @@ static void attach(SsDescriptor *descriptor)
 static void end(SsDescriptor *descriptor)
 {
     SsProcess *process = descriptor->process;
+    SsModel *model = process->model;
     SsMapping *mapping = descriptor->mapping;
+    if (model->closed) {
+        model->closed(model, descriptor, model->closed_data);
+    }
     detach(descriptor);
     if (mapping) {
         mapping->descriptor = NULL;

@@ -67,6 +67,12 @@ void ss_model_set_life(SsModel *model, SsLifeFunc func, gpointer user_data)
     model->life_data = user_data;
 }
 
+void ss_model_set_closed(SsModel *model, SsClosedFunc func, gpointer user_data)
+{
+    model->closed = func;
+    model->closed_data = user_data;
+}
+
 void ss_model_set_applied(SsModel *model, SsAppliedFunc func, gpointer user_data)
 {
     model->applied = func;

@@ -74,6 +74,9 @@ typedef struct SsNotice {
 /* A mapping's life has ended, or the recording has. */
 typedef void (*SsLifeFunc)(SsModel *model, const SsMapping *mapping, gpointer user_data);
 
+/* A descriptor is closed, or known to have been. */
+typedef void (*SsClosedFunc)(SsModel *model, const SsDescriptor *descriptor, gpointer user_data);
+
 /* The model has taken an event. */
 typedef void (*SsAppliedFunc)(SsModel *model, SsProcess *process, SsThread *thread,
                               const SsEvent *event, gpointer user_data);
@@ -102,6 +105,8 @@ struct SsModel {
     gpointer notice_data;
     SsLifeFunc life;
     gpointer life_data;
+    SsClosedFunc closed;
+    gpointer closed_data;
     SsAppliedFunc applied;
     gpointer applied_data;
 };
@@ -116,6 +121,9 @@ void ss_model_set_notice(SsModel *model, SsNoticeFunc func, gpointer user_data);
 /* Each mapping is told to `func` once, synchronously: when nothing more comes of it, or at
  * ss_model_finish(). It is the model's own, and may be gone after that. */
 void ss_model_set_life(SsModel *model, SsLifeFunc func, gpointer user_data);
+
+/* Each descriptor that is closed is told to `func`, synchronously; it is gone after that. */
+void ss_model_set_closed(SsModel *model, SsClosedFunc func, gpointer user_data);
 
 /* Each event of the model's own is told to `func` after the model has taken it. */
 void ss_model_set_applied(SsModel *model, SsAppliedFunc func, gpointer user_data);

@@ -233,6 +233,7 @@ struct SsDescriptor {
     guint32 request;
     guint64 fdev, ino, size;
     gint64 birth_ns;
+    gint64 closed_ns; /* 0: it is open */
     bool birth_seen;
     SsMapping *mapping; /* weak; the mapping whose own descriptor it is */
     guint64 mapping_pointer;

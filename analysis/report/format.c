@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "analysis/model/text.h"
@@ -46,11 +47,18 @@ bool ss_output_colour(const char *output)
     return !output && isatty(STDOUT_FILENO) && !(no_colour && *no_colour);
 }
 
-static void set_error(GError **error, const char *path, const char *why)
+guint ss_output_columns(const char *output)
+{
+    struct winsize size;
+    bool terminal =
+        !output && isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+    return terminal ? size.ws_col : 0;
+}
+
+static void set_error(GError **error, GFileError code, const char *path, const char *why)
 {
     g_autofree char *harmless = ss_text_sanitize(path, 0);
-    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_FAILED, "Cannot write report: path=\"%s\": %s",
-                harmless, why);
+    g_set_error(error, G_FILE_ERROR, code, "Cannot write report: path=\"%s\": %s", harmless, why);
 }
 
 bool ss_output_write(const char *output, const char *text, GError **error)
@@ -58,13 +66,14 @@ bool ss_output_write(const char *output, const char *text, GError **error)
     if (output) {
         g_autoptr(GError) why = NULL;
         if (!g_file_set_contents(output, text, -1, &why)) {
-            set_error(error, output, why->message);
+            set_error(error, G_FILE_ERROR_FAILED, output, why->message);
             return false;
         }
         return true;
     }
     if (fputs(text, stdout) < 0 || fflush(stdout) != 0) {
-        set_error(error, "standard output", g_strerror(errno));
+        GFileError code = errno == EPIPE ? G_FILE_ERROR_PIPE : G_FILE_ERROR_FAILED;
+        set_error(error, code, "standard output", g_strerror(errno));
         return false;
     }
     return true;

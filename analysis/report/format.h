@@ -22,5 +22,8 @@ const SsFormat *ss_format_find(const SsFormat *formats, const char *name);
 char *ss_format_names(const SsFormat *formats);
 /* Whether a report to that file (NULL: standard output) has colours. */
 bool ss_output_colour(const char *output);
-/* Writes to the file, or to standard output when it is NULL. */
+/* Columns of the terminal that a report to that file goes to; 0: it is none. */
+guint ss_output_columns(const char *output);
+/* Writes to the file, or to standard output when it is NULL. That the reader of a
+ * pipe has gone is G_FILE_ERROR_PIPE. */
 bool ss_output_write(const char *output, const char *text, GError **error);

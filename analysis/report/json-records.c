@@ -4,6 +4,7 @@
  * What is live, open or waited for, and how long waits took, as JSON.
  */
 #include "analysis/report/json.h"
+#include "analysis/report/listing.h"
 #include "analysis/report/names.h"
 
 void ss_json_span(JsonBuilder *json, const char *name, const SsSpan *span)
@@ -94,13 +95,14 @@ static void add_wait(JsonBuilder *json, const SsReport *report, const SsThread *
 
 /* "mappings", "descriptors" or "open_waits" of all processes. */
 static void add_records(JsonBuilder *json, const SsReport *report, const char *name,
-                        GPtrArray *(*records)(const SsProcess *),
+                        GPtrArray *(*records)(const SsReport *, const SsProcess *),
                         void (*add)(JsonBuilder *, const SsReport *, gconstpointer), guint limit)
 {
     guint64 total = 0;
     ss_json_begin_array(json, name);
     for (guint p = 0; p < report->model->processes->len; p++) {
-        g_autoptr(GPtrArray) found = records(g_ptr_array_index(report->model->processes, p));
+        g_autoptr(GPtrArray) found =
+            records(report, g_ptr_array_index(report->model->processes, p));
         for (guint i = 0; i < found->len; i++, total++) {
             if (total < limit) {
                 add(json, report, g_ptr_array_index(found, i));
@@ -129,22 +131,26 @@ static void add_wait_record(JsonBuilder *json, const SsReport *report, gconstpoi
 
 void ss_json_mappings(JsonBuilder *json, const SsReport *report, guint limit)
 {
-    add_records(json, report, "mappings", ss_live_mappings, add_mapping_record, limit);
+    add_records(json, report, "mappings", ss_listed_mappings, add_mapping_record, limit);
 }
 
 void ss_json_descriptors(JsonBuilder *json, const SsReport *report, guint limit)
 {
-    add_records(json, report, "descriptors", ss_open_fds, add_fd_record, limit);
+    add_records(json, report, "descriptors", ss_listed_fds, add_fd_record, limit);
 }
 
 void ss_json_open_waits(JsonBuilder *json, const SsReport *report, guint limit)
 {
-    add_records(json, report, "open_waits", ss_waiting_threads, add_wait_record, limit);
+    add_records(json, report, "open_waits", ss_listed_waits, add_wait_record, limit);
 }
 
-static void add_wait_kinds(JsonBuilder *json, const SsWaitKind *kinds, const SsDevice *device)
+static void add_wait_kinds(JsonBuilder *json, const SsReport *report, const SsWaitKind *kinds,
+                           const SsDevice *device)
 {
-    for (guint i = 0; i < SS_MAX_REQUEST; i++) {
+    guint requests[SS_MAX_REQUEST];
+    ss_listed_order(report, kinds, requests);
+    for (guint at = 0; at < SS_MAX_REQUEST; at++) {
+        guint i = requests[at];
         const SsWaitKind *kind = &kinds[i];
         if (!kind->span.count && !kind->spoke) {
             continue;
@@ -163,15 +169,22 @@ static void add_wait_kinds(JsonBuilder *json, const SsWaitKind *kinds, const SsD
 
 void ss_json_waits(JsonBuilder *json, const SsReport *report)
 {
+    SsWaitKind total[SS_MAX_REQUEST];
+    ss_listed_total(report, total);
     ss_json_begin_array(json, "waits");
-    add_wait_kinds(json, report->model->waits, NULL);
+    if (ss_listed_ended(report)) {
+        add_wait_kinds(json, report, total, NULL);
+    }
     json_builder_end_array(json);
     ss_json_begin_array(json, "device_waits");
     for (guint p = 0; p < report->model->processes->len; p++) {
         const SsProcess *process = g_ptr_array_index(report->model->processes, p);
         for (guint d = 0; d < process->devices->len; d++) {
             const SsDevice *device = g_ptr_array_index(process->devices, d);
-            add_wait_kinds(json, device->waits, device);
+            const SsWaitKind *kinds = ss_listed_kinds(report, device);
+            if (kinds && ss_listed_ended(report)) {
+                add_wait_kinds(json, report, kinds, device);
+            }
         }
     }
     json_builder_end_array(json);

@@ -192,6 +192,9 @@ GPtrArray *ss_reasons(const SsCounts *counts)
 
 char *ss_mapping_state_text(const SsMapping *mapping)
 {
+    if (mapping->closed_ns) {
+        return g_strdup("closed");
+    }
     if (mapping->finalized_ns) {
         return g_strdup("finalized, fd open");
     }
@@ -211,7 +214,7 @@ char *ss_process_text(const char *vm, const char *name, gint32 pid)
                : g_strdup_printf("%s %d", program, pid);
 }
 
-char *ss_fd_purpose_text(const SsDescriptor *descriptor)
+static char *purpose_text(const SsDescriptor *descriptor)
 {
     if (descriptor->role == SS_FD_RECEIVED) {
         g_autofree char *request = ss_backend_request_text(descriptor->request);
@@ -228,4 +231,10 @@ char *ss_fd_purpose_text(const SsDescriptor *descriptor)
                            mapping->finalized_ns ? ", finalized"
                            : mapping->removed_ns ? ", removed"
                                                  : "");
+}
+
+char *ss_fd_purpose_text(const SsDescriptor *descriptor)
+{
+    g_autofree char *purpose = purpose_text(descriptor);
+    return g_strconcat(descriptor->closed_ns ? "closed; " : "", purpose, NULL);
 }

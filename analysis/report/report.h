@@ -14,6 +14,7 @@ typedef struct SsReport SsReport;
 typedef struct _JsonBuilder JsonBuilder;
 struct SsEvidence;
 struct SsChains;
+struct SsListed;
 
 struct SsReport {
     const SsModel *model;              /* weak; finished */
@@ -21,6 +22,8 @@ struct SsReport {
     const SsSelection *selection;      /* weak; applied; NULL: all is asked for */
     const GPtrArray *lives;            /* weak; of SsLife; NULL: not asked for */
     const struct SsChains *chains;     /* weak; NULL: not asked for */
+    const struct SsListed *listed;     /* weak; of a listing; NULL: all, in its own order */
+    guint columns;                     /* of the terminal; 0: as many as all have */
     const char *version;               /* of the tool; static */
     const struct SsEvidence *evidence; /* weak; what was looked at; NULL: it is a recording */
     const GPtrArray *stacks;           /* weak; of SsStacks; NULL: not asked for */

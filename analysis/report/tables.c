@@ -4,6 +4,7 @@
  * mappings, fds and waits as text.
  */
 #include "analysis/report/layout.h"
+#include "analysis/report/listing.h"
 #include "analysis/report/names.h"
 #include "analysis/report/report.h"
 
@@ -39,6 +40,25 @@ static void row(GString *out, const char *const *cells, const guint *columns)
     }
 }
 
+static void head(const SsReport *report, GString *out, const char *const *cells,
+                 const guint *columns)
+{
+    g_string_append(out, report->colour ? "\033[1m" : "");
+    row(out, cells, columns);
+    g_string_append(out, report->colour ? "\033[0m" : "");
+}
+
+/* What a terminal has beyond 80 columns goes to those of names, up to `most` each. */
+static void widen(const SsReport *report, guint *columns, guint n, const guint *most)
+{
+    guint left = report->columns > SS_COLUMNS ? report->columns - SS_COLUMNS : 0;
+    for (guint i = 0; i < n; i++) {
+        guint more = most[i] > columns[i] ? MIN(left, most[i] - columns[i]) : 0;
+        columns[i] += more;
+        left -= more;
+    }
+}
+
 /* Ends a table: that there is nothing is a fact only when nothing is unknown. */
 static void add_unknown(const SsReport *report, GString *out, SsListing listing, const char *none,
                         const char *none_told)
@@ -52,19 +72,20 @@ static void add_unknown(const SsReport *report, GString *out, SsListing listing,
 
 char *ss_mappings_text(const SsReport *report)
 {
-    static const guint columns[] = { 12, 3, 21, 2, 7, 8, 18 };
+    guint columns[] = { 12, 3, 21, 2, 7, 8, 18 };
+    widen(report, columns, G_N_ELEMENTS(columns), (const guint[]){ 40, 4, 36, 2, 20, 12, 24 });
     GString *out = g_string_new(NULL);
     for (guint p = 0; p < report->model->processes->len; p++) {
         const SsProcess *process = g_ptr_array_index(report->model->processes, p);
-        g_autoptr(GPtrArray) mappings = ss_live_mappings(process);
+        g_autoptr(GPtrArray) mappings = ss_listed_mappings(report, process);
         if (!mappings->len) {
             continue;
         }
         add_process(report, out, process);
-        row(out,
-            (const char *const[]){ "device", "reg", "range", "", "inode", "since s", "state",
-                                   NULL },
-            columns);
+        head(report, out,
+             (const char *const[]){ "device", "reg", "range", "", "inode", "since s", "state",
+                                    NULL },
+             columns);
         for (guint i = 0; i < mappings->len; i++) {
             const SsMapping *mapping = g_ptr_array_index(mappings, i);
             g_autofree char *device = ss_device_label(mapping->device, columns[0]);
@@ -94,17 +115,19 @@ char *ss_mappings_text(const SsReport *report)
 
 char *ss_fds_text(const SsReport *report)
 {
-    static const guint columns[] = { 6, 9, 9, 12, 36 };
+    guint columns[] = { 6, 9, 9, 12, 36 };
+    widen(report, columns, G_N_ELEMENTS(columns), (const guint[]){ 6, 20, 12, 40, 60 });
     GString *out = g_string_new(NULL);
     for (guint p = 0; p < report->model->processes->len; p++) {
         const SsProcess *process = g_ptr_array_index(report->model->processes, p);
-        g_autoptr(GPtrArray) fds = ss_open_fds(process);
+        g_autoptr(GPtrArray) fds = ss_listed_fds(report, process);
         if (!fds->len) {
             continue;
         }
         add_process(report, out, process);
-        row(out, (const char *const[]){ "fd", "inode", "since s", "device", "what for", NULL },
-            columns);
+        head(report, out,
+             (const char *const[]){ "fd", "inode", "since s", "device", "what for", NULL },
+             columns);
         for (guint i = 0; i < fds->len; i++) {
             const SsDescriptor *descriptor = g_ptr_array_index(fds, i);
             g_autofree char *number = g_strdup_printf("%d", descriptor->number);
@@ -166,11 +189,15 @@ static bool any_wait(const SsWaitKind *kinds)
 
 static const guint wait_columns[] = { 22, 10, 12, 12, 9 };
 
-static void add_wait_kinds(GString *out, const SsWaitKind *kinds)
+static void add_wait_kinds(const SsReport *report, GString *out, const SsWaitKind *kinds)
 {
-    row(out, (const char *const[]){ "reply to", "count", "mean", "longest", "spoke up", NULL },
-        wait_columns);
-    for (guint i = 0; i < SS_MAX_REQUEST; i++) {
+    guint requests[SS_MAX_REQUEST];
+    ss_listed_order(report, kinds, requests);
+    head(report, out,
+         (const char *const[]){ "reply to", "count", "mean", "longest", "spoke up", NULL },
+         wait_columns);
+    for (guint at = 0; at < SS_MAX_REQUEST; at++) {
+        guint i = requests[at];
         const SsWaitKind *kind = &kinds[i];
         if (!kind->span.count && !kind->spoke) {
             continue;
@@ -186,14 +213,15 @@ static void add_wait_kinds(GString *out, const SsWaitKind *kinds)
 }
 
 /* The devices whose back-ends were waited for; the caller unrefs the array. */
-static GPtrArray *awaited_devices(const SsModel *model)
+static GPtrArray *awaited_devices(const SsReport *report)
 {
     GPtrArray *awaited = g_ptr_array_new();
-    for (guint p = 0; p < model->processes->len; p++) {
-        const SsProcess *process = g_ptr_array_index(model->processes, p);
+    for (guint p = 0; p < report->model->processes->len; p++) {
+        const SsProcess *process = g_ptr_array_index(report->model->processes, p);
         for (guint d = 0; d < process->devices->len; d++) {
             SsDevice *device = g_ptr_array_index(process->devices, d);
-            if (any_wait(device->waits)) {
+            const SsWaitKind *kinds = ss_listed_kinds(report, device);
+            if (kinds && any_wait(kinds)) {
                 g_ptr_array_add(awaited, device);
             }
         }
@@ -204,11 +232,13 @@ static GPtrArray *awaited_devices(const SsModel *model)
 /* One table, or one for each device when there are several. */
 static void add_ended_waits(const SsReport *report, GString *out)
 {
-    g_autoptr(GPtrArray) awaited = awaited_devices(report->model);
+    g_autoptr(GPtrArray) awaited = awaited_devices(report);
+    SsWaitKind total[SS_MAX_REQUEST];
+    ss_listed_total(report, total);
     g_autoptr(GPtrArray) undecided = ss_listing_undecided(report, SS_LISTING_WAITS);
     if (awaited->len < 2) {
         g_string_append(out, "\nWaits that ended\n");
-        add_wait_kinds(out, report->model->waits);
+        add_wait_kinds(report, out, total);
     }
     for (guint i = 0; i < awaited->len && awaited->len > 1; i++) {
         const SsDevice *device = g_ptr_array_index(awaited, i);
@@ -218,9 +248,9 @@ static void add_ended_waits(const SsReport *report, GString *out)
         g_autofree char *heading = g_strdup_printf("Waits that ended, %s, device %s", who, name);
         g_string_append_c(out, '\n');
         ss_text_wrap(out, 0, 2, heading);
-        add_wait_kinds(out, device->waits);
+        add_wait_kinds(report, out, ss_listed_kinds(report, device));
     }
-    if (!any_wait(report->model->waits) && undecided->len) {
+    if (!any_wait(total) && undecided->len) {
         row(out, (const char *const[]){ "?", "?", "?", "?", "?", NULL }, wait_columns);
     }
 }
@@ -230,7 +260,7 @@ char *ss_waits_text(const SsReport *report)
     GString *out = g_string_new(NULL);
     for (guint p = 0; p < report->model->processes->len; p++) {
         const SsProcess *process = g_ptr_array_index(report->model->processes, p);
-        g_autoptr(GPtrArray) threads = ss_waiting_threads(process);
+        g_autoptr(GPtrArray) threads = ss_listed_waits(report, process);
         if (threads->len) {
             add_process(report, out, process);
         }
@@ -240,6 +270,8 @@ char *ss_waits_text(const SsReport *report)
     }
     add_unknown(report, out, SS_LISTING_WAITS, "Nothing waits at the end of what was read.\n",
                 "No open wait was told of; whether there is one is not known.\n");
-    add_ended_waits(report, out);
+    if (ss_listed_ended(report)) {
+        add_ended_waits(report, out);
+    }
     return g_string_free(out, FALSE);
 }
