@@ -162,8 +162,13 @@ function showCharts() {
   asTable(all));
   redrawPlots = () => drawPlots(all, places);
   redrawPlots();
-  onView.push(() => plots.forEach((plot) => plot.setScale("x",
-    { min: view.from / 1e9, max: view.to / 1e9 })));
+  /* They follow when the timeline stands still, so that they do not hold it up. */
+  let later = 0;
+  onView.push(() => {
+    clearTimeout(later);
+    later = setTimeout(() => plots.forEach((plot) => plot.setScale("x",
+      { min: view.from / 1e9, max: view.to / 1e9 })), 60);
+  });
   let width = body.clientWidth;
   new ResizeObserver(() => {
     if (body.clientWidth === width) return;

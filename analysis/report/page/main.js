@@ -5,15 +5,15 @@
  */
 function showNavigation() {
   for (const section of document.querySelectorAll("main > section")) {
-    const title = section.querySelector("h2");
-    if (section.hidden || !title) continue;
+    if (section.hidden || !section.dataset.name) continue;
     byId("nav").append(make("a", { href: `#${section.id}` }, section.dataset.name));
   }
 }
 
 /* What is drawn on a canvas does not change its colours by itself. */
 function repaint() {
-  if (picture) picture.draw();
+  picture.colours = null;
+  picture.draw();
   redrawPlots();
 }
 

@@ -80,17 +80,22 @@ function firstFrom(lane, from) {
   return low;
 }
 
+/* And from `low` on the first that begins after `to`. */
+function firstAfter(lane, to, low) {
+  let high = lane.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (lane[middle].begin <= to) low = middle + 1; else high = middle;
+  }
+  return low;
+}
+
 /* How many of the row are in view. */
 function inView(row, from, to) {
   let n = 0;
   for (const lane of row.lanes) {
-    let low = firstFrom(lane, from), high = lane.length;
-    const first = low;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (lane[middle].begin <= to) low = middle + 1; else high = middle;
-    }
-    n += low - first;
+    const first = firstFrom(lane, from);
+    n += firstAfter(lane, to, first) - first;
   }
   return n;
 }

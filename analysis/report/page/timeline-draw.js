@@ -58,9 +58,8 @@ class Picture {
     const pen = this.canvas.getContext("2d");
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.pen = pen;
-    this.colours = Object.fromEntries(["card", "raised", "line", "line-strong", "text", "soft", "bad",
-      "closed", "requested", "replied", "visible", "removed", "finalized"].map((name) =>
-      [name, colour(name)]));
+    this.colours = this.colours || Object.fromEntries(["card", "raised", "line", "text", "soft",
+      "bad", "closed", ...STATES.map((state) => state.name)].map((name) => [name, colour(name)]));
     pen.fillStyle = this.colours.card;
     pen.fillRect(0, 0, this.width, height);
     pen.textBaseline = "middle";
@@ -117,14 +116,16 @@ class Picture {
     row.most = most;
     if (!most) return;
     const unit = (row.height - 12) / most;
-    for (let x = 0; x < columns; x++) {
-      let y = row.y + row.height;
-      for (const state of [2, 1, 0, 3, 4]) {
-        const high = steps[state][x] * unit;
-        if (!high) continue;
-        pen.fillStyle = colours[STATES[state].name];
-        pen.fillRect(this.gutter + x, y - high, 1, high);
-        y -= high;
+    const top = new Float64Array(columns).fill(row.y + row.height);
+    for (const state of [2, 1, 0, 3, 4]) {
+      const step = steps[state];
+      pen.fillStyle = colours[STATES[state].name];
+      for (let x = 0; x < columns;) {
+        let end = x + 1; // neighbours of the same height are one
+        while (end < columns && step[end] === step[x] && top[end] === top[x]) end++;
+        const high = step[x] * unit;
+        if (high) pen.fillRect(this.gutter + x, top[x] - high, end - x, high);
+        for (; x < end; x++) top[x] -= high;
       }
     }
     pen.fillStyle = colours.soft;

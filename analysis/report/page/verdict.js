@@ -7,7 +7,9 @@ const TONES = { observed: "bad", suspected: "bad", hazard: "warn", unknown: "unk
 const alarms = report.findings.filter((f) => f.certainty === "observed" ||
   f.certainty === "suspected");
 const hazards = report.findings.filter((f) => f.certainty === "hazard");
-const unknowns = report.findings.filter((f) => f.certainty === "unknown");
+/* Those that are about something; that a check could not decide stands at the end. */
+const unknowns = report.findings.filter((f) => f.certainty === "unknown" &&
+  (f.witness.length || f.about.length));
 
 const titleOf = (finding) => {
   const title = more.titles[report.findings.indexOf(finding)] || finding.id;
@@ -73,11 +75,11 @@ function showVerdict() {
     tile("Descriptors open", count(report.descriptors_total),
       `${count(report.counts.fds_closed)} closed`),
     tile("Requests", count(report.counts.requests), report.counts.refused
-      ? `${count(report.counts.refused)} refused` : "none refused", report.counts.refused > 0),
+      ? `${count(report.counts.refused)} refused` : "none refused"),
     tile("Request to reply, mean", slowest.count ? duration(slowest.mean_ns) : "\u2013",
       slowest.count ? `longest ${duration(slowest.max_ns)}` : "none was answered"));
   const processes = report.processes.map((process) => make("div", { class: "card" },
-    make("h3", {}, long(processName(process))),
+    make("h2", {}, long(processName(process))),
     make("p", {}, long(process.state.text)),
     report.devices.filter((d) => d.pid === process.pid && d.vm === process.vm).map((d) =>
       make("p", {}, `device ${short(deviceName(d))}, virtio id ${d.virtio_id}` +
