@@ -235,6 +235,12 @@ static bool choose(SsAcquire *acquire, const char *verb, int *ret_status)
         return ss_usage_error(
             verb, "a look has one time: --at, --begin and --end are of recordings", ret_status);
     }
+    bool chosen =
+        selection->devices || selection->vms || acquire->listed.live || acquire->listed.sort;
+    if (acquire->evidence && acquire->lists && chosen) {
+        return ss_usage_error(verb, "--device, --vm, --live and --sort are of recordings",
+                              ret_status);
+    }
     return ss_selection_apply(selection, acquire->checks, &error) ||
            ss_usage_error(verb, error->message, ret_status);
 }

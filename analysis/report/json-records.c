@@ -56,6 +56,7 @@ static void add_mapping(JsonBuilder *json, const SsReport *report, const SsMappi
     ss_json_time(json, report, "visible_t_ns", mapping->visible_ns);
     ss_json_time(json, report, "removed_t_ns", mapping->removed_ns);
     ss_json_time(json, report, "finalized_t_ns", mapping->finalized_ns);
+    ss_json_time(json, report, "closed_t_ns", mapping->closed_ns);
     json_builder_end_object(json);
 }
 
@@ -71,6 +72,7 @@ static void add_fd(JsonBuilder *json, const SsReport *report, const SsDescriptor
     ss_json_int(json, "ino", descriptor->ino);
     ss_json_int(json, "size", descriptor->size);
     ss_json_time(json, report, "since_t_ns", descriptor->birth_ns);
+    ss_json_time(json, report, "closed_t_ns", descriptor->closed_ns);
     ss_json_string(json, "purpose", purpose);
     json_builder_end_object(json);
 }

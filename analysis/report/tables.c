@@ -73,7 +73,7 @@ static void add_unknown(const SsReport *report, GString *out, SsListing listing,
 char *ss_mappings_text(const SsReport *report)
 {
     guint columns[] = { 12, 3, 21, 2, 7, 8, 18 };
-    widen(report, columns, G_N_ELEMENTS(columns), (const guint[]){ 40, 4, 36, 2, 20, 12, 24 });
+    widen(report, columns, G_N_ELEMENTS(columns), (const guint[]){ 56, 4, 36, 2, 20, 12, 24 });
     GString *out = g_string_new(NULL);
     for (guint p = 0; p < report->model->processes->len; p++) {
         const SsProcess *process = g_ptr_array_index(report->model->processes, p);
@@ -97,7 +97,10 @@ char *ss_mappings_text(const SsReport *report)
                 mapping->ino ? g_strdup_printf("%" G_GUINT64_FORMAT, mapping->ino) : g_strdup("?");
             g_autofree char *since =
                 g_strdup_printf("%.3f", since_begin(report, mapping->birth_ns));
-            g_autofree char *state = ss_mapping_state_text(mapping);
+            g_autofree char *state =
+                mapping->closed_ns
+                    ? g_strdup_printf("closed at %.3f s", since_begin(report, mapping->closed_ns))
+                    : ss_mapping_state_text(mapping);
             row(out,
                 (const char *const[]){ device, region, range,
                                        !mapping->details   ? "?"
@@ -116,7 +119,7 @@ char *ss_mappings_text(const SsReport *report)
 char *ss_fds_text(const SsReport *report)
 {
     guint columns[] = { 6, 9, 9, 12, 36 };
-    widen(report, columns, G_N_ELEMENTS(columns), (const guint[]){ 6, 20, 12, 40, 60 });
+    widen(report, columns, G_N_ELEMENTS(columns), (const guint[]){ 6, 20, 12, 56, 60 });
     GString *out = g_string_new(NULL);
     for (guint p = 0; p < report->model->processes->len; p++) {
         const SsProcess *process = g_ptr_array_index(report->model->processes, p);
