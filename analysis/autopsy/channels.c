@@ -235,6 +235,8 @@ void ss_channels_find(SsFinder *finder, SsSeenProcess *front)
     find_by_argv(finder, front, ends);
     find_by_memory(finder, front, ends);
     find_pairs(finder, front, ends, begin);
+    /* Who may not see its descriptors cannot say that it has no more channels, or none. */
+    front->detailed = front->detailed || !ss_finder_sockets(finder, front->pid);
     for (guint i = begin; i < finder->look->channels->len; i++) {
         SsSeenChannel *channel = g_ptr_array_index(finder->look->channels, i);
         front->detailed = true;

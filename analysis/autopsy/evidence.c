@@ -182,6 +182,7 @@ void ss_evidence_free(SsEvidence *evidence)
         g_free(evidence->boot_id);
         g_free(evidence->kernel);
         g_ptr_array_unref(evidence->looks);
+        g_clear_pointer(&evidence->stacks, g_ptr_array_unref);
         g_free(evidence);
     }
 }

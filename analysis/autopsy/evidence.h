@@ -197,7 +197,8 @@ typedef struct SsLook {
 typedef struct SsEvidence {
     char *tool; /* "shmemscope 0.1.0" */
     char *host, *boot_id, *kernel;
-    GPtrArray *looks; /* owned SsLook, in order of time: one or two */
+    GPtrArray *looks;  /* owned SsLook, in order of time: one or two */
+    GPtrArray *stacks; /* owned SsStacks (stacks.h), taken after the looks; NULL: not asked for */
 } SsEvidence;
 
 /* evidence.c */

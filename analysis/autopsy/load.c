@@ -12,6 +12,7 @@
 
 #include "analysis/autopsy/fields.h"
 #include "analysis/autopsy/parts.h"
+#include "analysis/autopsy/stacks.h"
 
 #define SS_MAX_BYTES (256u << 20)
 #define SS_MAX_ITEMS 1000000u
@@ -353,6 +354,25 @@ static void load_look(SsLoad *load, JsonObject *from, SsLook *look)
     }
 }
 
+/* Only of who asked for them; the rest is whole without. */
+static void load_stacks(SsLoad *load, JsonObject *from, SsEvidence *evidence)
+{
+    JsonArray *all = json_object_has_member(from, "stacks") ? array_of(load, from, "stacks") : NULL;
+    if (!all) {
+        return;
+    }
+    evidence->stacks = g_ptr_array_new_with_free_func((GDestroyNotify)ss_stacks_free);
+    for (guint i = 0, n = length_of(load, all); i < n && !load->trouble; i++) {
+        g_autoptr(GError) error = NULL;
+        SsStacks *stacks = ss_stacks_load(json_array_get_element(all, i), &error);
+        if (stacks) {
+            g_ptr_array_add(evidence->stacks, stacks);
+        } else {
+            refuse(load, "%s", error->message);
+        }
+    }
+}
+
 static bool is_too_deep(const char *data, gsize length)
 {
     guint depth = 0;
@@ -399,6 +419,7 @@ static void load_evidence(SsLoad *load, JsonNode *root, SsEvidence *evidence)
         g_ptr_array_add(evidence->looks, look);
         load_look(load, object_at(load, looks, i, "looks"), look);
     }
+    load_stacks(load, object, evidence);
 }
 
 SsEvidence *ss_evidence_parse(const char *data, gsize length, const char *name, GError **error)

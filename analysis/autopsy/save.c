@@ -8,6 +8,7 @@
 #include <json-glib/json-glib.h>
 
 #include "analysis/autopsy/fields.h"
+#include "analysis/autopsy/stacks.h"
 
 static void save_hex(JsonBuilder *out, guint64 value)
 {
@@ -208,6 +209,14 @@ gboolean ss_evidence_save(const SsEvidence *evidence, const char *path, GError *
         save_look(out, g_ptr_array_index(evidence->looks, i));
     }
     json_builder_end_array(out);
+    if (evidence->stacks) {
+        json_builder_set_member_name(out, "stacks");
+        json_builder_begin_array(out);
+        for (guint i = 0; i < evidence->stacks->len; i++) {
+            ss_stacks_save(g_ptr_array_index(evidence->stacks, i), out);
+        }
+        json_builder_end_array(out);
+    }
     json_builder_end_object(out);
     g_autoptr(JsonGenerator) generator = json_generator_new();
     g_autoptr(JsonNode) root = json_builder_get_root(out);

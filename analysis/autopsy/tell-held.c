@@ -155,6 +155,9 @@ void ss_tell_held(const SsTell *tell, const SsSeenProcess *front, const SsSeenPr
                   SsDevice *device)
 {
     bool gone = !device->peer;
+    if (gone && device->main_channel != SS_CHANNEL_CLOSED) {
+        return; /* it is there, and was not visible */
+    }
     if (gone && (gone_backends(device->process) != 1 || !was_gone(tell, front))) {
         return;
     }

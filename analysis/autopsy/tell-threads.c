@@ -43,6 +43,13 @@ static bool timed(const SsSeenThread *thread)
     return thread->timeout_known && thread->timeout_ns >= 0;
 }
 
+/* A stop ended its call, which goes on: poll(), a sleep, or a wait for a lock with a time-out.
+ * Which one, and until when, nobody is told; so it may end by itself. */
+static bool resumed(const SsSeenThread *thread)
+{
+    return thread->call == SS_CALL_IN && thread->nr == SYS_restart_syscall;
+}
+
 /* The call ends when somebody of the same process, or nobody, ends it. */
 static bool is_lock(const SsSeenThread *thread)
 {
@@ -70,7 +77,7 @@ static int polled(const SsSeenProcess *process, const SsSeenThread *thread, guin
 
 bool ss_tell_blocks_on(const SsSeenProcess *process, const SsSeenThread *thread, guint64 inode)
 {
-    if (!inode || timed(thread)) {
+    if (!inode || timed(thread) || resumed(thread)) {
         return false;
     }
     if (reads(thread)) {
@@ -91,7 +98,7 @@ SsSeen ss_tell_seen(const SsTell *tell, const SsSeenProcess *process, const SsSe
     if (thread->call == SS_CALL_UNKNOWN || !thread->counts_known) {
         return SS_SEEN_NOT;
     }
-    if (!ss_tell_stood(tell, process, thread) || timed(thread)) {
+    if (!ss_tell_stood(tell, process, thread) || timed(thread) || resumed(thread)) {
         return SS_SEEN_MOVES;
     }
     return is_lock(thread) && thread->timeout_known ? SS_SEEN_LOCKED : SS_SEEN_STANDS;
@@ -193,6 +200,11 @@ static char *does_text(const SsTell *tell, const SsSeenProcess *process, const S
     }
     if (reach == REACH_WAITS) {
         return g_strdup_printf("its %s waits for QEMU's reply", who);
+    }
+    if (resumed(thread)) {
+        return g_strdup_printf("its %s %s in a call that was stopped and goes on (%s), whose "
+                               "time-out is not known",
+                               who, stood ? "stands" : "moves, and was", call);
     }
     return g_strdup_printf("its %s %s in %s%s", who, stood ? "stands" : "moves, and was", call,
                            timed(thread) ? ", which has a time-out" : "");

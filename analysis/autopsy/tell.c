@@ -52,6 +52,18 @@ static SsProcess *process_of(const SsTell *tell, const SsSeenProcess *seen)
     return process;
 }
 
+/* Whether a channel that was not found is none: descriptors and sockets could be seen. */
+static bool sees_sockets(const SsTell *tell, const SsSeenProcess *front)
+{
+    for (guint i = 0; i < tell->now->denied->len; i++) {
+        const SsDenied *denied = g_ptr_array_index(tell->now->denied, i);
+        if (g_str_has_prefix(denied->what, "unix sockets")) {
+            return false;
+        }
+    }
+    return front->n_fds > 0;
+}
+
 static void tell_device(SsTell *tell, const SsSeenChannel *channel, guint index)
 {
     const SsSeenProcess *front = ss_look_process(tell->now, channel->front_pid);
@@ -71,7 +83,8 @@ static void tell_device(SsTell *tell, const SsSeenChannel *channel, guint index)
     (void)apply(tell, &event);
     SsDevice *device = ss_device_get(process, number, number, tell->begin_ns);
     bool open = channel->front_inode && channel->back_inode;
-    device->main_channel = open ? SS_CHANNEL_OPEN : SS_CHANNEL_CLOSED;
+    bool known = channel->front_inode || sees_sockets(tell, front);
+    device->main_channel = open ? SS_CHANNEL_OPEN : known ? SS_CHANNEL_CLOSED : SS_CHANNEL_UNKNOWN;
     device->sockets.main_sock = channel->front_inode;
     device->sockets.main_peer = channel->back_inode;
     g_ptr_array_index(tell->devices, index) = device;
@@ -269,9 +282,24 @@ static void tell_rest(const SsTell *tell, guint index)
     ss_tell_held(tell, ss_look_process(tell->now, channel->front_pid), back, device);
 }
 
+/* One that was told of as a back-end: of a channel that was not found there is none. */
+static bool is_told(const SsTell *tell, const SsSeenProcess *seen)
+{
+    for (guint p = 0; p < tell->model->processes->len; p++) {
+        const SsProcess *process = g_ptr_array_index(tell->model->processes, p);
+        if (process->pid == seen->pid && process->trace == tell->trace) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether it can be told what its main thread does. */
 static void tell_unseen(const SsTell *tell, const SsSeenProcess *seen)
 {
+    if (!(seen->roles & SS_ROLE_FRONT_END) && !is_told(tell, seen)) {
+        return;
+    }
     SsProcess *process = process_of(tell, seen);
     const SsSeenThread *main = ss_seen_thread(seen, seen->pid);
     bool calls = main && main->call != SS_CALL_UNKNOWN && main->counts_known;

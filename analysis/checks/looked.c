@@ -123,7 +123,8 @@ void ss_looked_deadlock(SsFinding *finding, const SsWait *wait, bool proven)
     const SsPeer *peer = wait->device->peer;
     if (!proven && !finding->condition) {
         finding->condition =
-            !peer ? g_strdup("not visible: who the back-end is")
+            !peer ? g_strdup(
+                        "not visible: who the back-end is; needs the same user, or CAP_SYS_PTRACE")
             : peer->process->unseen
                 ? g_strdup_printf("not visible: %s", peer->process->unseen)
                 : g_strdup_printf("not visible: that nobody else answers; %s",

@@ -124,6 +124,9 @@ char *ss_inbox_request_text(const SsInbox *inbox)
 
 char *ss_wait_request_text(const SsWait *wait)
 {
+    if (!wait->inbox && !wait->request && ss_process_looked(wait->device->process)) {
+        return g_strdup("a request that could not be read");
+    }
     return wait->inbox ? ss_inbox_request_text(wait->inbox)
                        : ss_frontend_request_text(wait->request);
 }

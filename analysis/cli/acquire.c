@@ -208,8 +208,8 @@ static bool choose(SsAcquire *acquire, const char *verb, int *ret_status)
     g_autoptr(GError) error = NULL;
     SsSelection *selection = &acquire->selection;
     if (acquire->evidence && (selection->begin.given || selection->end.given)) {
-        return ss_usage_error(verb, "a look has one time: --begin and --end are of recordings",
-                              ret_status);
+        return ss_usage_error(
+            verb, "a look has one time: --at, --begin and --end are of recordings", ret_status);
     }
     return ss_selection_apply(selection, acquire->checks, &error) ||
            ss_usage_error(verb, error->message, ret_status);
@@ -249,8 +249,10 @@ bool ss_acquire_traces(SsAcquire *acquire, const char *name, const SsReadingVerb
     if (!acquire->traces || !acquire->traces[0]) {
         return ss_usage_error(name, "no TRACE is given", ret_status);
     }
-    if (verb->looked && ss_evidence_is(acquire->traces[0])) {
-        return explain_file(acquire, name, verb->looked, ret_status);
+    for (guint i = 0; acquire->traces[i]; i++) {
+        if (verb->looked && ss_evidence_is(acquire->traces[i])) {
+            return explain_file(acquire, name, verb->looked, ret_status);
+        }
     }
     Progress state = { .begin_us = g_get_monotonic_time() };
     SsDecodeOptions options = {
@@ -287,7 +289,6 @@ void ss_acquire_clear(SsAcquire *acquire)
     g_clear_pointer(&acquire->checks, ss_checks_free);
     g_clear_pointer(&acquire->model, ss_model_free);
     g_clear_pointer(&acquire->evidence, ss_evidence_free);
-    g_clear_pointer(&acquire->stacks, g_ptr_array_unref);
     g_clear_pointer(&acquire->format_name, g_free);
     g_clear_pointer(&acquire->output, g_free);
     g_clear_pointer(&acquire->fail_on, g_free);
@@ -307,7 +308,7 @@ int ss_acquire_show(SsAcquire *acquire)
         .selection = acquire->at < 0 ? &acquire->selection : NULL,
         .version = SS_VERSION,
         .evidence = acquire->evidence,
-        .stacks = acquire->stacks,
+        .stacks = acquire->evidence ? acquire->evidence->stacks : NULL,
         .colour = ss_output_colour(acquire->output),
     };
     g_autofree char *shown = acquire->format->render(&report);

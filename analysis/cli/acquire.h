@@ -24,7 +24,6 @@ typedef struct SsAcquire {
     SsModel *model;       /* owned */
     SsChecks *checks;     /* owned */
     SsEvidence *evidence; /* owned; what was looked at; NULL: it is a recording */
-    GPtrArray *stacks;    /* owned; of SsStacks; NULL: not asked for */
 } SsAcquire;
 
 /* A verb that reads traces. */

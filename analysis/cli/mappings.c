@@ -5,6 +5,7 @@
  */
 #include "analysis/cli/acquire.h"
 #include "analysis/cli/verbs.h"
+#include "analysis/report/now.h"
 
 int ss_verb_mappings(int argc, char **argv)
 {
@@ -13,7 +14,10 @@ int ss_verb_mappings(int argc, char **argv)
                                         { NULL, NULL } };
     const SsReadingVerb verb = {
         .summary = "Mappings that are live at the end of a recording.",
+        .explains = "TRACE is a directory at or above the metadata of a CTF trace, or a file that\n"
+                    "now --save has written.\n",
         .formats = formats,
+        .looked = ss_now_mappings_formats,
         .at = true,
     };
     SsAcquire acquire;

@@ -105,11 +105,11 @@ static int run(SsAcquire *acquire, const Options *options)
         return SS_EXIT_TRACE;
     }
     ss_acquire_explain(acquire, evidence, "this host");
+    evidence->stacks = options->stacks ? stacks_of(acquire) : NULL;
     if (options->save && !ss_evidence_save(evidence, options->save, &error)) {
         (void)fprintf(stderr, "%s\n", error->message);
         return SS_EXIT_USAGE;
     }
-    acquire->stacks = options->stacks ? stacks_of(acquire) : NULL;
     return ss_acquire_verdict(acquire, ss_acquire_show(acquire));
 }
 

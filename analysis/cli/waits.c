@@ -8,11 +8,19 @@
 #include "analysis/cli/acquire.h"
 #include "analysis/cli/verbs.h"
 #include "analysis/model/text.h"
+#include "analysis/report/now.h"
 #include "analysis/reproduce/reproduce.h"
 
 static int reproduce(SsAcquire *acquire, const char *name)
 {
     g_autoptr(GError) error = NULL;
+    if (acquire->evidence) {
+        (void)fprintf(stderr,
+                      "Cannot reproduce: path=\"%s\": it is what `shmemscope now` saved, "
+                      "which has no order of messages\n",
+                      acquire->traces[0]);
+        return SS_EXIT_USAGE;
+    }
     const SsFinding *finding = ss_reproduce_find(acquire->checks, name, &error);
     g_autofree char *program = finding ? ss_reproduce_program(finding, &error) : NULL;
     if (!program) {
@@ -36,7 +44,10 @@ int ss_verb_waits(int argc, char **argv)
                                         { NULL, NULL } };
     const SsReadingVerb verb = {
         .summary = "Who waits at the end of a recording, and how long waits took.",
+        .explains = "TRACE is a directory at or above the metadata of a CTF trace, or a file that\n"
+                    "now --save has written.\n",
         .formats = formats,
+        .looked = ss_now_waits_formats,
         .at = true,
         .more = more,
     };

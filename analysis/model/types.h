@@ -10,6 +10,8 @@
 #include <stdbool.h>
 
 #include "analysis/decode/event.h"
+#include "analysis/model/looked.h"
+#include "analysis/model/step.h"
 
 #define SS_NS_PER_MS G_GINT64_CONSTANT(1000000)
 #define SS_NS_PER_S G_GINT64_CONSTANT(1000000000)
@@ -89,47 +91,6 @@ typedef struct SsCounts {
     SsSpan request_to_reply, reply_to_visible, removed_to_finalized, finalized_to_closed;
 } SsCounts;
 
-/* What the front-end does, told by one line of a witness. */
-typedef enum SsStepKind {
-    SS_STEP_REQUEST,      /* a back-end request was read: offset, len */
-    SS_STEP_REFUSED,      /* ret */
-    SS_STEP_REPLY,        /* value; ret of the send */
-    SS_STEP_COMMIT_BEGIN, /* seq: exchange that caused it, 0 when none */
-    SS_STEP_COMMIT_END,
-    SS_STEP_FRONTEND_REQUEST,
-    SS_STEP_WAIT_BEGIN,
-    SS_STEP_WAIT_LASTS, /* ms waited; peeked request */
-    SS_STEP_WAIT_END,
-    SS_STEP_DISPATCHED,
-    SS_STEP_START_BEGIN,
-    SS_STEP_START_END,
-    SS_STEP_STOP_BEGIN,
-    SS_STEP_STOP_END,
-    SS_STEP_RESET_BEGIN,
-    SS_STEP_RESET_END,
-    SS_STEP_UNREALIZE_BEGIN,
-    SS_STEP_UNREALIZE_END,
-    SS_STEP_MAIN_CLOSED,
-    SS_STEP_BACKEND_CLOSED,
-    SS_STEP_DEVICE_GONE,
-    SS_STEP_FD_RECEIVED, /* fd */
-    SS_STEP_FD_DUPLICATED,
-    SS_STEP_FD_CLOSED,
-    SS_STEP_MAPPING_ADDED, /* offset, len */
-    SS_STEP_MAPPING_VISIBLE,
-    SS_STEP_MAPPING_REMOVED,
-    SS_STEP_MAPPING_FINALIZED,
-} SsStepKind;
-
-typedef struct SsStep {
-    gint64 ns;
-    SsStepKind kind;
-    guint32 request;
-    guint64 seq;
-    guint64 a, b;
-    gint32 ret;
-} SsStep;
-
 #define SS_JOURNAL_STEPS 64
 #define SS_RECENT_EXCHANGES 16
 #define SS_EXCHANGE_FDS 8
@@ -204,37 +165,6 @@ typedef enum SsChannelState {
     SS_CHANNEL_OPEN,
     SS_CHANNEL_CLOSED
 } SsChannelState;
-
-/* What lay unread in one end of a channel when somebody looked. */
-typedef struct SsInbox {
-    bool known;
-    guint64 bytes;
-    guint32 request; /* that is to be answered; 0: none is there, or it could not be seen */
-    guint32 flags, size;
-    bool has_range; /* of SHMEM_MAP, SHMEM_UNMAP */
-    guint32 shmid;
-    guint64 shm_offset, len;
-    guint32 entries; /* of SET_MEM_TABLE */
-    bool by_size;    /* what it is was not seen, but fits what is left of the bytes */
-} SsInbox;
-
-/* What two looks showed of a thread. */
-typedef enum SsSeen {
-    SS_SEEN_NOT,    /* nobody looked, or it could not be seen */
-    SS_SEEN_MOVES,  /* it ran in between, or its call ends by itself */
-    SS_SEEN_STANDS, /* it did not run, in a call without a time-out */
-    SS_SEEN_LOCKED, /* the same, waiting for another thread */
-} SsSeen;
-
-/* A file that came from the back-end, as the front-end has it mapped, or open at least. */
-typedef struct SsHeld {
-    guint64 ino;
-    guint64 host, len, fd_offset; /* len 0: it is not mapped */
-    gint32 fd;                    /* one that is open; -1: none is */
-    guint fds;                    /* how many are */
-    bool writable;
-    bool sure; /* the back-end has it open or mapped, too */
-} SsHeld;
 
 /* Inodes of both ends of a device's channels, as the front-end knows them; 0: not known. */
 typedef struct SsSockets {

@@ -2,14 +2,18 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * JUnit's XML: a check is a test. It fails by what is observed or suspected; one that could not
- * decide is skipped, with the reason. What is a hazard is told in its output.
+ * decide, or was not looked for, is skipped, with the reason: nothing passes that could not have
+ * failed. What is a hazard is told in its output, as is what it could not decide of in part.
  */
+#include "analysis/model/text.h"
 #include "analysis/report/formats.h"
 #include "analysis/report/layout.h"
 
 typedef struct Test {
     const SsCheck *check;
     GString *failures, *hazards, *unknown;
+    bool findings_unknown;
+    GString *skipped; /* why it did not decide; "": it did */
 } Test;
 
 /* What a text of the report has is harmless; here it is text of XML as well. */
@@ -50,10 +54,66 @@ static void take_findings(const SsReport *report, Test *test)
         if (finding->id != test->check->id) {
             continue;
         }
+        test->findings_unknown |= finding->certainty == SS_UNKNOWN;
         add_line(finding->certainty >= SS_SUSPECTED ? test->failures
                  : finding->certainty == SS_HAZARD  ? test->hazards
                                                     : test->unknown,
                  finding);
+    }
+}
+
+static bool is_in(const GPtrArray *ids, const Test *test)
+{
+    return g_ptr_array_find((GPtrArray *)ids, test->check->id, NULL);
+}
+
+static void add_reason(Test *test, const char *why)
+{
+    g_string_append_printf(test->skipped, "%s%s", test->skipped->len ? "; " : "", why);
+}
+
+/* What a look shows is that a VM is well only where it shows the VM. */
+static void take_unseen(const SsModel *model, Test *test)
+{
+    for (guint p = 0; test->check->look && p < model->processes->len; p++) {
+        const SsProcess *process = g_ptr_array_index(model->processes, p);
+        if (!process->unseen || !ss_process_looked(process) || ss_process_is_backend(process)) {
+            continue;
+        }
+        g_autofree char *name = ss_process_text(process->vm, process->name, process->pid);
+        g_autofree char *unseen = ss_text_sanitize(process->unseen, 0);
+        g_autofree char *why = g_strdup_printf("of %s is not visible: %s", name, unseen);
+        add_reason(test, why);
+    }
+}
+
+static void take_reasons(const SsReport *report, Test *test)
+{
+    const SsChecks *checks = report->checks;
+    if (is_in(checks->left_out, test)) {
+        add_reason(test, "not looked for: it needs events that are recorded with --set catalogue");
+    }
+    if (is_in(checks->not_here, test)) {
+        add_reason(test, "not looked for: it looks into a front-end, and none told");
+    }
+    if (is_in(checks->alone, test)) {
+        add_reason(test,
+                   "not looked for: it compares tracepoints and wire, and no process has both");
+    }
+    for (guint i = 0; i < checks->undecided->len; i++) {
+        const SsUndecided *undecided = g_ptr_array_index(checks->undecided, i);
+        if (undecided->check != test->check->id) {
+            continue;
+        }
+        if (undecided->partial) {
+            g_string_append_printf(test->unknown, "in part: %s\n", undecided->why);
+        } else {
+            add_reason(test, undecided->why);
+        }
+    }
+    take_unseen(report->model, test);
+    if (!test->skipped->len && test->findings_unknown) {
+        add_reason(test, "cannot be decided");
     }
 }
 
@@ -77,8 +137,8 @@ static void add_test(GString *out, const Test *test)
                            test->check->id);
     if (test->failures->len) {
         add_element(out, "failure", test->check->title, test->failures->str);
-    } else if (test->unknown->len) {
-        add_element(out, "skipped", "cannot be decided", "");
+    } else if (test->skipped->len) {
+        add_element(out, "skipped", test->skipped->str, "");
     }
     if (test->hazards->len) {
         add_element(out, "system-out", NULL, test->hazards->str);
@@ -89,35 +149,31 @@ static void add_test(GString *out, const Test *test)
     g_string_append(out, "    </testcase>\n");
 }
 
-static bool looked_for(const SsChecks *checks, const SsCheck *check)
-{
-    return !g_ptr_array_find(checks->not_asked, check->id, NULL) &&
-           !g_ptr_array_find(checks->left_out, check->id, NULL) &&
-           !g_ptr_array_find(checks->not_here, check->id, NULL) &&
-           !g_ptr_array_find(checks->alone, check->id, NULL);
-}
-
 char *ss_report_junit(const SsReport *report)
 {
     const SsModel *model = report->model;
     guint tests = 0, failures = 0, skipped = 0;
     GString *body = g_string_new(NULL);
     for (const SsCheck *const *check = ss_all_checks; *check; check++) {
-        if (!looked_for(report->checks, *check)) {
+        /* Those that somebody chose are all that there is. */
+        if (g_ptr_array_find(report->checks->not_asked, (*check)->id, NULL)) {
             continue;
         }
         Test test = { .check = *check,
                       .failures = g_string_new(NULL),
                       .hazards = g_string_new(NULL),
-                      .unknown = g_string_new(NULL) };
+                      .unknown = g_string_new(NULL),
+                      .skipped = g_string_new(NULL) };
         take_findings(report, &test);
+        take_reasons(report, &test);
         add_test(body, &test);
         tests++;
         failures += test.failures->len > 0;
-        skipped += !test.failures->len && test.unknown->len;
+        skipped += !test.failures->len && test.skipped->len;
         g_string_free(test.failures, TRUE);
         g_string_free(test.hazards, TRUE);
         g_string_free(test.unknown, TRUE);
+        g_string_free(test.skipped, TRUE);
     }
     char seconds[G_ASCII_DTOSTR_BUF_SIZE];
     (void)g_ascii_formatd(seconds, sizeof(seconds), "%.6f",

@@ -175,8 +175,10 @@ static void add_device(GString *out, const SsDevice *device)
         g_string_append_printf(text, ", back-end %s", backend);
     } else {
         g_string_append(text, device->main_channel == SS_CHANNEL_OPEN
-                                  ? ", its back-end was not found"
-                                  : ", no back-end is connected");
+                                  ? ", its back-end is not visible"
+                              : device->main_channel == SS_CHANNEL_CLOSED
+                                  ? ", no back-end is connected"
+                                  : ", not visible whether a back-end is connected");
     }
     ss_text_labelled(out, LABEL, "device", text->str);
 }
@@ -199,8 +201,11 @@ static void add_devices(GString *out, const SsEvidence *evidence, const SsVm *vm
             g_strdup_printf("%u other device%s of this VM", rest, rest == 1 ? "" : "s");
         ss_text_labelled(out, LABEL, "and", text);
     }
-    if (!vm->process && !vm->seen->ended) {
-        ss_text_labelled(out, LABEL, "device", "none has a vhost-user channel");
+    if (!(vm->process && vm->process->devices->len) && !vm->seen->ended) {
+        ss_text_labelled(out, LABEL, "device",
+                         vm->process && vm->process->unseen
+                             ? "not visible whether one has a vhost-user channel"
+                             : "none has a vhost-user channel");
     }
 }
 

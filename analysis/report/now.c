@@ -10,6 +10,7 @@
 #include "analysis/checks/peer-text.h"
 #include "analysis/checks/wait-text.h"
 #include "analysis/model/text.h"
+#include "analysis/report/formats.h"
 #include "analysis/report/layout.h"
 #include "analysis/report/names.h"
 #include "analysis/report/text-parts.h"
@@ -27,9 +28,8 @@ static const char *const states[SS_N_VM_STATES] = {
 };
 
 const SsFormat ss_now_formats[] = {
-    { "text", ss_now_text },
-    { "json", ss_now_json },
-    { NULL, NULL },
+    { "text", ss_now_text },      { "json", ss_now_json }, { "sarif", ss_report_sarif },
+    { "junit", ss_report_junit }, { NULL, NULL },
 };
 
 const char *ss_vm_state_name(SsVmState state)
@@ -151,7 +151,7 @@ static char *backends_text(const SsProcess *process)
         if (device->peer) {
             g_string_append_printf(text, "%d", device->peer->process->pid);
         } else {
-            g_string_append(text, device->main_channel == SS_CHANNEL_OPEN ? "?" : "gone");
+            g_string_append(text, device->main_channel == SS_CHANNEL_CLOSED ? "gone" : "?");
         }
     }
     return g_string_free(text, FALSE);

@@ -16,6 +16,9 @@ char *ss_now_text(const SsReport *report);
 char *ss_now_json(const SsReport *report);
 
 extern const SsFormat ss_now_formats[];
+/* now-tables.c: what the verbs that list tell of a look: what QEMU has mapped and open of the
+ * back-ends' files, and who waits. */
+extern const SsFormat ss_now_mappings_formats[], ss_now_fds_formats[], ss_now_waits_formats[];
 
 /* For the two. */
 typedef enum SsVmState {

@@ -74,18 +74,12 @@ static void call_leaves(SsWireConn *conn, const SsWireGuard *guard)
 static bool call_enters(const SsWireCall *call, SsWireGuard *ret_guard)
 {
     SsWireConn *conn = call->conn;
-    if (!ss_wire_enter(ret_guard)) {
-        atomic_store(&conn->missed, true);
+    if (!ss_wire_enter_claim(conn, ret_guard)) {
         return false;
     }
     if (conn->birth != call->birth ||
         (conn->state != SS_WIRE_CANDIDATE && conn->state != SS_WIRE_OPEN)) {
-        ss_wire_leave(ret_guard);
-        return false;
-    }
-    if (!ss_wire_claim(conn)) {
-        atomic_store(&conn->missed, true);
-        ss_wire_leave(ret_guard);
+        call_leaves(conn, ret_guard);
         return false;
     }
     if (atomic_exchange(&conn->missed, false)) {

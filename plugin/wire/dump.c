@@ -35,9 +35,16 @@ void ss_wire_dump(void *data, void *session)
     atomic_store(&ss_wire_telling, true);
     tell_library();
     for (uint32_t i = 0; i < ss_wire_conns_end; i++) {
-        const SsWireConn *conn = &ss_wire_conns[i];
-        if (conn->state == SS_WIRE_OPEN) {
-            ss_wire_conn_tell(conn);
+        SsWireConn *conn = &ss_wire_conns[i];
+        if (conn->state != SS_WIRE_OPEN) {
+            continue;
+        }
+        ss_wire_conn_tell(conn);
+        /* In a child whose parent did not stand still it may be the last that is heard of it. */
+        if (atomic_load(&conn->missed) && ss_wire_claim(conn)) {
+            atomic_store(&conn->missed, false);
+            ss_wire_conn_gap(conn, "busy");
+            ss_wire_unclaim(conn);
         }
     }
     ss_wire_audit_lost();

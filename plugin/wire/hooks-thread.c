@@ -9,8 +9,6 @@
  */
 #include <errno.h>
 #include <stdarg.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 #include "hooks.h"
@@ -23,37 +21,10 @@ typedef struct SsWireThread {
     void *data;
 } SsWireThread;
 
-/*
- * Of threads that are about to begin. Not of malloc() but when these are all taken: a handler that
- * interrupts it waits for a fork, if it has to do with us, and the fork waits for malloc()'s lock.
- */
-#define BEGINS 64
-static SsWireThread begins[BEGINS];
-static _Atomic bool taken[BEGINS];
-
-static SsWireThread *take_begin(void)
-{
-    for (int i = 0; i < BEGINS; i++) {
-        if (!atomic_exchange(&taken[i], true)) {
-            return &begins[i];
-        }
-    }
-    return malloc(sizeof(SsWireThread));
-}
-
-static void give_back(SsWireThread *begin)
-{
-    if (begin >= begins && begin < begins + BEGINS) {
-        atomic_store(&taken[begin - begins], false);
-    } else {
-        free(begin);
-    }
-}
-
 static void *begin_thread(void *data)
 {
     SsWireThread thread = *(SsWireThread *)data;
-    give_back(data);
+    free(data);
     ss_wire_teller->init_thread();
     return thread.routine(thread.data);
 }
@@ -62,14 +33,14 @@ SS_EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes
                              void *(*routine)(void *), void *data)
 {
     ss_wire_load_for_thread();
-    SsWireThread *begin = ss_wire_loaded_late() ? take_begin() : NULL;
+    SsWireThread *begin = ss_wire_loaded_late() ? malloc(sizeof(*begin)) : NULL;
     if (!begin) {
         return REAL(pthread_create)(thread, attributes, routine, data);
     }
     *begin = (SsWireThread){ .routine = routine, .data = data };
     int error = REAL(pthread_create)(thread, attributes, begin_thread, begin);
     if (error) {
-        give_back(begin);
+        free(begin);
     }
     return error;
 }

@@ -10,8 +10,6 @@
 #include "file.h"
 #include "tell.h"
 
-SsWireMap ss_wire_maps[SS_WIRE_MAPS];
-_Atomic uint32_t ss_wire_n_maps;
 /* Never shrinks while anything is mapped: what lies outside is nothing of ours. */
 static _Atomic uint64_t lowest = UINT64_MAX, highest;
 

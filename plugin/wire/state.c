@@ -15,6 +15,8 @@ _Atomic uint32_t ss_wire_numbers[SS_WIRE_NUMBERS];
 _Atomic uint32_t ss_wire_numbers_end;
 SsWireFile ss_wire_files[SS_WIRE_FILES];
 uint32_t ss_wire_files_end;
+SsWireMap ss_wire_maps[SS_WIRE_MAPS];
+_Atomic uint32_t ss_wire_n_maps;
 SsWireConn ss_wire_conns[SS_WIRE_CONNS];
 uint32_t ss_wire_conns_end;
 pid_t ss_wire_forked_from;
@@ -23,8 +25,16 @@ _Atomic bool ss_wire_telling = true;
 /* How long one thread waits for another before it gives up. */
 #define PATIENCE_NS 1000000000ull
 #define PAUSES 200
+/* And for one who may himself wait for what the first has, if only below a handler. */
+#define MOMENT_NS 1000000ull
 
-static _Atomic int owner; /* thread that uses the state, 0 if none */
+/*
+ * Thread that uses the state, 0 if none. With FORKS that thread is in fork(), where it waits for
+ * locks of others, and does not use the state: it keeps the rest from it so that the child's is
+ * whole, and who cannot wait takes it away.
+ */
+static _Atomic int owner;
+#define FORKS (1 << 30)
 static _Atomic int own_pid;
 /* In the first block of thread-local memory: nothing is allocated at its first use. */
 #define THREAD_LOCAL static __thread __attribute__((tls_model("initial-exec")))
@@ -108,31 +118,49 @@ static void set_signals(int how, const uint64_t *set, uint64_t *ret_old)
     (void)syscall(SYS_rt_sigprocmask, how, set, ret_old, sizeof(*set));
 }
 
-/* Writes this thread's number where none is; false when that took too long, or it is there. */
-static bool take(_Atomic int *word)
+/* Lets others go on; false when that has lasted for @patience. @begin: 0 before the first. */
+static bool wait_on(uint64_t *begin, uint64_t patience)
+{
+    uint64_t now = ss_wire_now();
+    if (*begin == 0) {
+        *begin = now;
+    } else if (now - *begin > patience) {
+        return false;
+    }
+    struct timespec pause = { .tv_nsec = 50000 };
+    (void)syscall(SYS_nanosleep, &pause, NULL);
+    return true;
+}
+
+/* Becomes the owner; false when that took too long. */
+static bool take(void)
 {
     int tid = ss_wire_own_tid();
     uint64_t begin = 0;
     for (unsigned int tries = 0;; tries++) {
-        int nobody = 0;
-        if (atomic_compare_exchange_strong(word, &nobody, tid)) {
+        int is = 0;
+        if (atomic_compare_exchange_strong(&owner, &is, tid)) {
             return true;
         }
-        if (nobody == tid) {
+        if (is == tid) {
             return false;
         }
-        if (tries < PAUSES) {
+        if (tries < PAUSES || wait_on(&begin, is & FORKS ? MOMENT_NS : PATIENCE_NS)) {
             continue;
         }
-        uint64_t now = ss_wire_now();
-        if (begin == 0) {
-            begin = now;
-        } else if (now - begin > PATIENCE_NS) {
+        if (!(is & FORKS)) {
             return false;
         }
-        struct timespec pause = { .tv_nsec = 50000 };
-        (void)syscall(SYS_nanosleep, &pause, NULL);
+        if (atomic_compare_exchange_strong(&owner, &is, tid)) {
+            return true;
+        }
     }
+}
+
+/* Unless somebody has taken it away. */
+static void give_back(int held)
+{
+    (void)atomic_compare_exchange_strong(&owner, &held, 0);
 }
 
 bool ss_wire_enter(SsWireGuard *ret_guard)
@@ -144,7 +172,7 @@ bool ss_wire_enter(SsWireGuard *ret_guard)
     }
     static const uint64_t all = ~0ull;
     set_signals(SIG_BLOCK, &all, &ret_guard->signals);
-    if (!take(&owner)) {
+    if (!take()) {
         set_signals(SIG_SETMASK, &ret_guard->signals, NULL);
         errno = error;
         return false;
@@ -155,26 +183,60 @@ bool ss_wire_enter(SsWireGuard *ret_guard)
     return true;
 }
 
-void ss_wire_leave(const SsWireGuard *guard)
+static void leave(const SsWireGuard *guard, int held)
 {
     (void)pthread_setcancelstate(guard->cancel, NULL);
     inside = false;
-    atomic_store_explicit(&owner, 0, memory_order_release);
+    give_back(held);
     set_signals(SIG_SETMASK, &guard->signals, NULL);
     errno = guard->error;
 }
 
+void ss_wire_leave(const SsWireGuard *guard)
+{
+    leave(guard, ss_wire_own_tid());
+}
+
 bool ss_wire_claim(SsWireConn *conn)
 {
-    int is;
-    if (take(&conn->claimant)) {
+    int tid = ss_wire_own_tid(), is;
+    uint64_t begin = 0;
+    unsigned int tries = 0;
+    do {
+        is = 0;
+        if (atomic_compare_exchange_strong(&conn->claimant, &is, tid)) {
+            return true;
+        }
+    } while (is != tid && (++tries < PAUSES || wait_on(&begin, MOMENT_NS)));
+    return false;
+}
+
+bool ss_wire_enter_claim(SsWireConn *conn, SsWireGuard *ret_guard)
+{
+    uint64_t begin = 0;
+    bool locked = ss_wire_enter(ret_guard), claimed = false;
+    while (locked && !(claimed = ss_wire_claim(conn))) {
+        int is = atomic_load(&conn->claimant);
+        if (is == ss_wire_own_tid()) {
+            break;
+        }
+        /* Below a handler, who has it may wait for the lock. */
+        give_back(ss_wire_own_tid());
+        if (!wait_on(&begin, PATIENCE_NS)) {
+            /* A handler that never came back, perhaps: nobody waits for it twice. */
+            (void)atomic_compare_exchange_strong(&conn->claimant, &is, 0);
+            break;
+        }
+        if (!take()) {
+            break;
+        }
+    }
+    if (claimed) {
         return true;
     }
-    /* A handler that never came back, perhaps: nobody waits for it twice, and a gap is told. */
-    is = atomic_load(&conn->claimant);
-    if (is != ss_wire_own_tid()) {
-        atomic_store(&conn->missed, true);
-        (void)atomic_compare_exchange_strong(&conn->claimant, &is, 0);
+    atomic_store(&conn->missed, true);
+    if (locked) {
+        ss_wire_leave(ret_guard);
     }
     return false;
 }
@@ -202,10 +264,18 @@ bool ss_wire_claim_alone(SsWireConn *conn)
 void ss_wire_lock_for_fork(void)
 {
     fork_locked = ss_wire_enter(&fork_guard);
+    if (!fork_locked) {
+        return;
+    }
+    int tid = ss_wire_own_tid();
+    uint32_t end = ss_wire_conns_end;
+    uint64_t begin = 0;
+    atomic_store(&owner, tid | FORKS);
     /* What others have claimed without the lock is done with, and nothing else is claimed. */
-    for (uint32_t i = 0; fork_locked && i < ss_wire_conns_end; i++) {
-        if (ss_wire_claim(&ss_wire_conns[i])) {
-            ss_wire_unclaim(&ss_wire_conns[i]);
+    for (uint32_t i = 0; i < end; i++) {
+        int is;
+        while ((is = atomic_load(&ss_wire_conns[i].claimant)) && is != tid &&
+               wait_on(&begin, MOMENT_NS)) {
         }
     }
 }
@@ -213,7 +283,17 @@ void ss_wire_lock_for_fork(void)
 void ss_wire_unlock_after_fork(bool child)
 {
     bool locked = fork_locked;
+    int held = locked ? ss_wire_own_tid() | FORKS : 0;
     if (child) {
+        /*
+         * Otherwise somebody used the state, and is not in this process: what he did may be half
+         * done, or later than the kernel's copy of the descriptors.
+         */
+        int was = atomic_load(&owner);
+        bool whole = locked && was == held;
+        if (was && was != held) {
+            ss_wire_n_maps = 0; /* they may just be moved about; the rest is set whole */
+        }
         ss_wire_forked_from = atomic_load(&own_pid);
         atomic_store(&own_pid, (int)ss_wire_getpid());
         _Atomic int *page = atomic_load(&own_page);
@@ -222,15 +302,9 @@ void ss_wire_unlock_after_fork(bool child)
         }
         own_tid = 0;
         atomic_store(&ss_wire_telling, false);
-        if (!locked) {
-            /* Whoever had it is not in this process. What he did may be half done. */
-            for (uint32_t i = 0; i < ss_wire_conns_end; i++) {
-                atomic_store(&ss_wire_conns[i].missed, true);
-            }
-            atomic_store(&owner, 0);
-        }
+        atomic_store(&owner, 0);
         for (uint32_t i = 0; i < ss_wire_conns_end; i++) {
-            if (atomic_exchange(&ss_wire_conns[i].claimant, 0)) {
+            if (atomic_exchange(&ss_wire_conns[i].claimant, 0) || !whole) {
                 atomic_store(&ss_wire_conns[i].missed, true);
             }
             ss_wire_conns[i].inherited = true;
@@ -239,6 +313,6 @@ void ss_wire_unlock_after_fork(bool child)
         }
     }
     if (locked) {
-        ss_wire_leave(&fork_guard);
+        leave(&fork_guard, held);
     }
 }

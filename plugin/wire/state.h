@@ -67,7 +67,8 @@ typedef struct SsWireGuard {
  * Begins to use the state: all signals of this thread are held off, so that no handler finds it
  * half done, and it cannot be cancelled. False when that cannot be: in the middle of our own
  * doings, in a child that shares its parent's memory or was made without the C library, or when
- * others kept the lock for too long. The caller then does what it would do without us.
+ * others kept the lock for too long. The caller then does what it would do without us. From a
+ * thread that is in fork() it is taken away after a moment.
  */
 bool ss_wire_enter(SsWireGuard *ret_guard);
 void ss_wire_leave(const SsWireGuard *guard);
@@ -91,7 +92,10 @@ void ss_wire_state_lent_for_long(void);
 /* This thread, in that process: a child made by vfork() would be told the parent's. */
 int ss_wire_own_tid(void);
 
-/* For fork(): before it, and after it in each of both. */
+/*
+ * For fork(): before it, and after it in each of both. In between others may use the state; a
+ * child that comes to be then has missed all that passes over the channels.
+ */
 void ss_wire_lock_for_fork(void);
 void ss_wire_unlock_after_fork(bool child);
 
@@ -214,11 +218,18 @@ extern uint32_t ss_wire_conns_end; /* those behind were never used */
 
 /*
  * Both sides of a connection, and its asks, are used by who has claimed it. With the lock: waits
- * for another thread as the lock is waited for. False when it is not to be had, or when what this
- * very thread does with it was interrupted by the signal handler that calls.
+ * for another thread for a moment only, which may itself wait for the lock in a signal handler.
+ * False when it is not to be had, or when what this very thread does with it was interrupted by
+ * the signal handler that calls.
  */
 bool ss_wire_claim(SsWireConn *conn);
 void ss_wire_unclaim(SsWireConn *conn);
+
+/*
+ * The lock, and the connection with it: gives the lock to others while it waits for that. False
+ * when one of both is not to be had: the connection has missed something then.
+ */
+bool ss_wire_enter_claim(SsWireConn *conn, SsWireGuard *ret_guard);
 
 /* Without the lock, which nobody may have then; waits for nobody. */
 bool ss_wire_claim_alone(SsWireConn *conn);

@@ -86,7 +86,11 @@ static uint64_t look(uint64_t now)
     uint64_t next = UINT64_MAX;
     for (uint32_t i = 0; i < ss_wire_conns_end; i++) {
         SsWireConn *conn = &ss_wire_conns[i];
-        if (conn->state != SS_WIRE_OPEN || !ss_wire_claim(conn)) {
+        if (conn->state != SS_WIRE_OPEN) {
+            continue;
+        }
+        if (!ss_wire_claim(conn)) {
+            next = earlier(next, now + SECOND_NS / 100); /* in use just now */
             continue;
         }
         for (uint32_t at = 0; at < conn->n_asks; at++) {

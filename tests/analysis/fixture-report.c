@@ -61,6 +61,7 @@ static const Format formats[] = {
     { "report-text", ss_report_text },
     { "report-json", ss_report_json },
     { "report-html", ss_report_html },
+    { "report-junit", ss_report_junit },
     { "mappings-text", ss_mappings_text },
     { "mappings-json", ss_mappings_json },
     { "fds-text", ss_fds_text },

@@ -11,6 +11,7 @@
 #include <glib/gstdio.h>
 
 #include "analysis/autopsy/parts.h"
+#include "analysis/autopsy/stacks-parts.h"
 
 static SsEvidence *example(void)
 {
@@ -61,6 +62,14 @@ static SsEvidence *example(void)
         g_ptr_array_add(look->channels, other);
         g_ptr_array_add(evidence->looks, look);
     }
+    evidence->stacks = g_ptr_array_new_with_free_func((GDestroyNotify)ss_stacks_free);
+    SsStacks *stacks = ss_stacks_new(42);
+    SsStack *stack = ss_stack_new(42, "qemu");
+    SsFrame frame = { .address = G_MAXUINT64, .module = g_strdup("/usr/bin/qemu"), .offset = 5 };
+    g_ptr_array_add(stack->frames, g_memdup2(&frame, sizeof frame));
+    stack->why = g_strdup("cut off");
+    g_ptr_array_add(stacks->threads, stack);
+    g_ptr_array_add(evidence->stacks, stacks);
     return evidence;
 }
 
@@ -163,6 +172,10 @@ static void test_damaged(void)
         { "\"threads\" : [", "\"threads\" : [[],", "no object" },
         { "\"looks\" : [", "\"looks\" : [{},{},", "neither one nor two" },
         { "\"looks\"", "\"locks\"", "\"looks\" is missing" },
+        { "\"stacks\" : [", "\"stacks\" : [7,", "stacks: \"stacks\" is missing" },
+        { "\"stacks\" : [", "\"stacks\" : 7, \"more\" : [", "\"stacks\" is missing" },
+        { "\"address\" : \"0xf", "\"address\" : \"x", "\"address\" is missing" },
+        { "\"frames\" : [", "\"frames\" : [null,", "\"frames\" is missing" },
         { "\"looks\" : [", "\"looks\" : [[[[[[[[[[[[[[[[[[[", "nested too deeply" },
         { "\"host\" : \"", "\"host\" : \"\xff", "no UTF-8" },
         { "\"host\" : \"", "\"\\ud800\"\"host\" : \"", "" },

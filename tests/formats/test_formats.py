@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """SARIF, JUnit and Chrome's trace events: valid, of the same findings, and harmless.
 
-usage: test_formats.py SHMEMSCOPE REPLAY FIXTURES CHECKS
+usage: test_formats.py SHMEMSCOPE REPLAY FIXTURE_REPORT FIXTURES CHECKS
 """
 
 import collections
@@ -21,7 +21,10 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "babeltrace"))
 
-SHMEMSCOPE = REPLAY = FIXTURES = CHECKS = ""
+SHMEMSCOPE = REPLAY = FIXTURE_REPORT = FIXTURES = CHECKS = ""
+LOOKED = os.path.join(os.path.dirname(HERE), "autopsy", "explained", "base")
+CALL_NOT_SEEN = {"call": "unknown", "nr": 0, "fd": -1, "args": ["0x0"] * 6, "sp": "0x0",
+                 "pc": "0x0", "polls": [], "polls_known": False, "timeout_known": False}
 SICK = ("reply-commit-deadlock.three-parties", "fd-leak.received", "double-close.received",
         "reply-commit-deadlock.both-sides", "overlap.accepted", "nested-wait.at-reset")
 NAMES = {"markup": r"<b onclick='x()'>&amp;<!--]]></testcase><script>alert(1)</script>",
@@ -64,8 +67,12 @@ class Formats(unittest.TestCase):
         cls.common.record(path, cls.traces[name], channel=channel)
 
     def render(self, fmt, name):
-        run = subprocess.run([SHMEMSCOPE, "report", "--format", fmt, self.traces[name]],
-                             capture_output=True, timeout=120)
+        """By the tool; of a name that ends as a fixture does, from the fixture itself: the generator
+        has QEMU's tracepoints, and a trace of it is never of the wire alone."""
+        command = [FIXTURE_REPORT, f"report-{fmt}", told(name.removesuffix(".fixture"))] \
+            if name.endswith(".fixture") else [SHMEMSCOPE, "report", "--format", fmt,
+                                               self.traces[name]]
+        run = subprocess.run(command, capture_output=True, timeout=120)
         self.assertIn(run.returncode, (0, 1), run.stderr)
         text = run.stdout.decode("utf-8")  # or it is no text
         for character in text:
@@ -217,6 +224,74 @@ class Formats(unittest.TestCase):
         last = [e for e in self.chrome("live") if e["ph"] == "C" and e["name"] == "mapped bytes"]
         self.assertEqual(last[-1]["args"]["bytes"], sum(m["len"] for m in live["mappings"]))
 
+    def undecided(self, name):
+        """Checks that did not decide, by JSON."""
+        worth = json.loads(self.render("json", name))["worth"]
+        return {check for words in ("left_out", "not_from_outside", "no_front_end", "one_source")
+                for check in worth.get(words, ())}
+
+    def check_skipped(self, name, among=()):
+        """Nothing passes that did not decide; why is in the words. AMONG are surely among them."""
+        undecided = self.undecided(name)
+        self.assertLessEqual(set(among), undecided)
+        for case in self.junit(name):
+            skipped = case.find("skipped")
+            if case.get("name") in undecided and case.find("failure") is None:
+                self.assertIsNotNone(skipped, case.get("name"))
+            if skipped is not None:
+                self.assertGreater(len(skipped.get("message")), 15)
+        self.assertEqual(len(self.junit(name)), len(os.listdir(os.path.join(
+            os.path.dirname(os.path.dirname(HERE)), "docs", "findings"))) - 1)
+
+    def passed(self, name):
+        return {case.get("name") for case in self.junit(name)
+                if case.find("failure") is None and case.find("skipped") is None}
+
+    def test_skipped_by_the_source(self):
+        """What tracepoints alone, or the wire alone, cannot show."""
+        self.check_skipped("healthy", ("sources-disagree",))
+        self.assertIn("reply-commit-deadlock", self.passed("healthy"))
+        self.check_skipped("wire-healthy.fixture", ("commit-without-begin", "sources-disagree"))
+        self.assertIn("fd-leak", self.passed("wire-healthy.fixture"))
+
+    def test_skipped_by_who_recorded(self):
+        """A class that was left out takes away what needs it, and no more."""
+        out = os.path.join(self.tmp, "without-waits")
+        done = subprocess.run([SHMEMSCOPE, "record", "--exclude-class", "wait", "--output", out,
+                               "--", REPLAY, told("healthy")], capture_output=True, text=True,
+                              timeout=120)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.traces["without-waits"] = out
+        cases = {case.get("name"): case for case in self.junit("without-waits")}
+        for check in ("reply-commit-deadlock", "stuck-wait"):
+            self.assertIn("wait", cases[check].find("skipped").get("message"))
+        self.assertIn("missing-reply", self.passed("without-waits"))
+        self.check_skipped("without-waits", ("memory-region-leak", "sources-disagree"))
+
+    def test_skipped_in_a_look(self):
+        """Three checks can decide of a look; and none of a process that was not seen."""
+        seen = {"reply-commit-deadlock", "stuck-wait", "stale-mapping"}
+        self.traces["look"] = os.path.join(LOOKED, "idle.json")
+        self.check_skipped("look", ("fd-leak", "nested-wait"))
+        self.assertEqual(self.passed("look"), seen)
+        with open(self.traces["look"], encoding="utf-8") as source:
+            evidence = json.load(source)
+        for look in evidence["looks"]:
+            for process in look["processes"]:
+                process["denied"] = [{"what": "calls of its threads", "needs": "CAP_SYS_PTRACE",
+                                      "error": 1}]
+                for thread in process["threads"]:
+                    thread.update(CALL_NOT_SEEN)
+        self.traces["unseen"] = os.path.join(self.tmp, "unseen.json")
+        with open(self.traces["unseen"], "w", encoding="utf-8") as out:
+            json.dump(evidence, out)
+        self.assertEqual(self.passed("unseen"), set())
+        for case in self.junit("unseen"):
+            if case.get("name") in seen:
+                self.assertIn("CAP_SYS_PTRACE", case.find("skipped").get("message"))
+        self.sarif("unseen")
+        self.sarif("look")
+
     def test_hostile_names(self):
         """Names made of all that means something to somebody; and a megabyte of text."""
         with open(told("map-pipelined"), encoding="utf-8") as source:
@@ -244,5 +319,5 @@ class Formats(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    SHMEMSCOPE, REPLAY, FIXTURES, CHECKS = sys.argv[1:5]
-    unittest.main(argv=sys.argv[:1] + sys.argv[5:], verbosity=2)
+    SHMEMSCOPE, REPLAY, FIXTURE_REPORT, FIXTURES, CHECKS = sys.argv[1:6]
+    unittest.main(argv=sys.argv[:1] + sys.argv[6:], verbosity=2)

@@ -23,10 +23,15 @@ VERSIONS = {"ours": QEMU, "released": RELEASED}
 # So many QEMUs start at once: enough to keep the processors busy while one waits.
 AT_ONCE = 8
 ANSWER_TIMEOUT_S = 60
+# Behind each VM's name: another run of the tests may have VMs on this host, too.
+OF_THIS_RUN = f"-{os.getpid()}"
 
 
 class Vm(fleet.Machine):
-    """One QEMU of the host. ROLE tells what becomes of it once it has started."""
+    """One QEMU of the host. ROLE tells what becomes of it once it has started.
+
+    NAME is for the tests; `now` knows it by that and what makes it this run's, which is in `vm`.
+    """
 
     ROLES = {
         "plain": None,
@@ -38,13 +43,14 @@ class Vm(fleet.Machine):
     }
 
     def __init__(self, out, name, version, role, **options):
+        self.name = name
         self.version = version
         self.role = role
         self.question = None
         scenario = self.ROLES[role]
         devices = [(qemu.Device(), self.scenario(scenario))] if scenario else []
-        super().__init__(parts.Programs(BUILD), VERSIONS[version], os.path.join(out, name), name,
-                         devices, **options)
+        super().__init__(parts.Programs(BUILD), VERSIONS[version], os.path.join(out, name),
+                         name + OF_THIS_RUN, devices, **options)
 
     @staticmethod
     def scenario(name):

@@ -107,6 +107,28 @@ class Others(Vm):
     backend_type = OthersBackend
 
 
+class OthersQemu(Vm):
+    """Its QEMU belongs to another user, and the back-end to who runs the tests."""
+
+    def __init__(self, out, name, version, role, **options):
+        super().__init__(out, name, version, role, wrapper=as_nobody([]), **options)
+
+    def prepare(self):
+        super().prepare()
+        os.chown(self.directory, NOBODY, NOBODY)
+        with open(self.path("qemu.log"), "wb") as log:
+            os.fchown(log.fileno(), NOBODY, NOBODY)
+
+    def path(self, name):
+        """QEMU's own log where its user may write."""
+        return f"{self.directory}/{name}" if name == "qemu.log" else super().path(name)
+
+    def start_backend(self, chardev):
+        backend = super().start_backend(chardev)
+        os.chmod(f"{self.directory}/{chardev}.sock", 0o777)
+        return backend
+
+
 def as_nobody(command):
     """The command, run as a user who may nothing; for root only."""
     return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *command]

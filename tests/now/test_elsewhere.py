@@ -25,6 +25,7 @@ class ElsewhereTest(unittest.TestCase):
             one = farm.vms["released-map-pipelined"]
             host = self.look(farm, "host")
             alone = self.look(farm, "one", one.vm)
+            stacks = self.look(farm, "stacks", one.vm, "--stacks")
             hung = farm.of("map-pipelined", "request-at-stop")
             for vm in hung:
                 self.assertEqual(host[1].ids(vm), [(DEADLOCK, "observed")])
@@ -32,8 +33,11 @@ class ElsewhereTest(unittest.TestCase):
         # By now no process of it is left, and the back-ends' files are gone.
         for vm in farm.vms.values():
             self.assertFalse(os.path.exists(f"/proc/{vm.qemu.pid}"), vm.vm)
+        self.assertRegex(stacks[0].text, r"(?m)^ +#\d+ +vu_shmem_map\+0x")
+        self.assertEqual({one["pid"] for one in stacks[1].json["look"]["stacks"]},
+                         {one.qemu.pid, one.peer.pid})
         with tempfile.TemporaryDirectory(prefix="ss-elsewhere-") as place:
-            for text, look in (host, alone):
+            for text, look in (host, alone, stacks):
                 self.check_text(text, place)
                 self.check_json(look, place)
 

@@ -16,7 +16,7 @@ class KindsTest(unittest.TestCase):
         with Farm("now-kinds") as farm:
             for version in VERSIONS:
                 for kind in (kinds.Unnamed, kinds.Renamed, kinds.HotPlugged, kinds.Handed):
-                    farm.add(f"{kind.__name__.lower()}-{version}", version, "map-pipelined", kind)
+                    farm.add(f"{kind.__name__.lower()}-{version[0]}", version, "map-pipelined", kind)
             farm.start()
             look = Look()
             for vm in farm.vms.values():

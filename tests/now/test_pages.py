@@ -2,6 +2,8 @@
 """What the documents print of `now` is what it prints, on a host where web-17 hangs.
 
 With --update the pages of web-17 are made anew instead; the list of VMs is not.
+
+The VMs have names of their own run; what is printed is read with the names of the documents.
 """
 
 import os
@@ -10,6 +12,7 @@ import sys
 import tempfile
 import unittest
 
+import farm as farms
 from farm import BUILD, TESTS, Farm, parts
 from verb import Output
 
@@ -22,6 +25,18 @@ DOCUMENTS = ("README.md", "docs/now.md")
 COMMAND = re.compile(r"^    \$ shmemscope (now .*|now)$")
 FREED_WITHIN_S = 10
 UPDATE = "--update" in sys.argv
+if UPDATE:
+    farms.OF_THIS_RUN = ""  # lines are folded by the width of names
+# Stands before the tool: whoever follows the manual knows a VM by the name that it has there.
+AS_IN_THE_MANUAL = """\
+#!/bin/bash
+set -o pipefail
+for word; do
+  case $word in web-*) word+={run} ;; esac
+  words+=("$word")
+done
+"{tool}" "${{words[@]}}" | sed 's/{run}\\>//g'
+"""
 
 
 def outputs(document):
@@ -84,16 +99,25 @@ class PagesTest(unittest.TestCase):
         """In this order: the back-end is ended for what the document says of the time after."""
         self.run_manual()
         shown = {document: outputs(document) for document in DOCUMENTS}
-        hung = Output("now", "web-17")
+        hung = self.told("web-17")
         for document in DOCUMENTS:
-            self.check_page(document, shown[document]["now web-17"][0], hung.text)
+            self.check_page(document, shown[document]["now web-17"][0], hung)
         with self.subTest(document="docs/now.md", command="now"):
-            self.check_list(shown["docs/now.md"]["now"][0], Output("now", "--for", "1.5").lines)
+            self.check_list(shown["docs/now.md"]["now"][0], self.told("--for", "1.5").splitlines())
         vm = self.farm.vms["web-17"]
         vm.peer.stop()
         self.assertTrue(vm.answers(FREED_WITHIN_S))
         self.check_page("docs/now.md", shown["docs/now.md"]["now web-17"][1],
-                        Output("now", "web-17").text)
+                        self.told("web-17"))
+
+    @classmethod
+    def told(cls, *words):
+        """What `now` prints, with the names of the documents."""
+        names = {name: vm.vm for name, vm in cls.farm.vms.items()}
+        text = Output("now", *(names.get(word, word) for word in words)).text
+        for name, own in names.items():
+            text = text.replace(own, name)
+        return text
 
     def check_page(self, document, shown, text):
         if UPDATE:
@@ -115,7 +139,11 @@ class PagesTest(unittest.TestCase):
         with tempfile.TemporaryDirectory(prefix="ss-now-") as top:
             programs = os.path.join(top, ".bin")
             os.mkdir(programs)
-            os.symlink(parts.Programs(BUILD).tool, os.path.join(programs, "shmemscope"))
+            program = os.path.join(programs, "shmemscope")
+            with open(program, "w", encoding="utf-8") as script:
+                script.write(AS_IN_THE_MANUAL.format(tool=parts.Programs(BUILD).tool,
+                                                     run=farms.OF_THIS_RUN))
+            os.chmod(program, 0o755)
             runner = test_examples.ExamplesTest("run_example")
             runner.top = top
             runner.environment = dict(os.environ, LC_ALL="C", NO_COLOR="",

@@ -61,6 +61,9 @@ class RightsTest(unittest.TestCase):
             self.assertIn("CAP_SYS_PTRACE", look.stdout)
             self.assertNotIn("DEADLOCK observed", look.stdout)
             self.assertNotIn("DEADLOCK suspected", look.stdout)
+            self.assertNotIn("no back-end is connected", look.stdout)
+            its = [line for line in look.stdout.splitlines() if line.startswith(run.vm[:20])]
+            self.assertFalse([line for line in its if "gone" in line or "healthy" in line], its)
         self.assertRegex(look.stdout,
                          rf"(?m)^stacks of process {run.qemu.pid}\n  not permitted: needs CAP_SYS")
 

@@ -2,10 +2,11 @@
 """Sixty QEMUs of two versions on one host, two of them hung, one slow; and nobody recorded any."""
 
 import os
+import re
 import statistics
 import unittest
 
-from farm import Farm, evidence
+from farm import OF_THIS_RUN, Farm, evidence
 from verb import COLUMNS, DEADLOCK, LINES_OF_ONE, Look, Output, ends_now
 
 VMS = 60
@@ -88,9 +89,15 @@ class SixtyTest(unittest.TestCase):
                 self.assertFalse(vm.answers(0.1), vm.vm)
 
     def check_time(self, runs):
+        """By the clock, which is what a user waits; the processor's part of it is told beside."""
         seconds = [run.seconds for run in runs]
-        print(f"now over {VMS} VMs: median {statistics.median(seconds):.3f} s of "
-              + " ".join(f"{second:.3f}" for second in seconds), flush=True)
+        cpu = [run.cpu_seconds for run in runs]
+        on_host = re.match(r"(\d+) VMs", runs[0].text)
+        print(f"now over {on_host[1]} VMs, started with {' '.join(FIRST) or 'no priority'}, "
+              f"0.2 s of it between the looks: wall median {statistics.median(seconds):.3f} s of "
+              + " ".join(f"{second:.3f}" for second in seconds)
+              + f"; processor median {statistics.median(cpu):.3f} s of "
+              + " ".join(f"{second:.3f}" for second in cpu), flush=True)
         self.assertLess(statistics.median(seconds), LIMIT_S)
 
     def check_findings(self, look):
@@ -113,13 +120,13 @@ class SixtyTest(unittest.TestCase):
         self.assertEqual((run.status, run.stderr), (1, ""))
         lines = run.lines
         self.assertLessEqual(max(map(len, lines)), COLUMNS)
-        starts = {name: [at for at, line in enumerate(lines) if name in line.split()]
+        starts = {name: [at for at, line in enumerate(lines) if name + OF_THIS_RUN in line.split()]
                   for name in NAMES}
         for name, places in starts.items():
             self.assertEqual(len(places), 1, f"{name}: {places}\n{run.text}")
         first_healthy = min(at for name, (at,) in starts.items() if name not in HUNG)
         for vm in self.hung:
-            at = starts[vm.vm][0]
+            at = starts[vm.name][0]
             self.assertLess(at, first_healthy)
             told = squeezed([lines[at]] + self.below(lines, at))
             for word in (*MESSAGES[vm.role], str(vm.qemu.pid), f"end process {vm.peer.pid}"):

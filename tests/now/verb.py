@@ -3,6 +3,7 @@
 
 import json
 import re
+import resource
 import subprocess
 import time
 
@@ -17,14 +18,17 @@ ENDS_NOW = re.compile(r"^end process (\d+)\b")
 
 
 class Output:
-    """One run of the tool: its exit status, what it printed, and how long that took."""
+    """One run of the tool: its exit status, what it printed, how long that took by the clock, and
+    what of it was the processor's (nothing else may end meanwhile)."""
 
     def __init__(self, *arguments, wrapper=(), tool=None, **options):
         command = [*wrapper, tool or parts.Programs(BUILD).tool, *map(str, arguments)]
+        used = cpu_of_children()
         begin = time.monotonic()
         done = subprocess.run(command, check=False, text=True, capture_output=True,
                               timeout=TIMEOUT_S, stdin=subprocess.DEVNULL, **options)
         self.seconds = time.monotonic() - begin
+        self.cpu_seconds = cpu_of_children() - used
         self.command = command
         self.status, self.text, self.stderr = done.returncode, done.stdout, done.stderr
 
@@ -39,6 +43,12 @@ class Output:
     @property
     def lines(self):
         return self.text.splitlines()
+
+
+def cpu_of_children():
+    """Seconds of processor of the children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class Look:

@@ -92,9 +92,13 @@ static void *try_alone(void *data)
 
 static void *wait_for_it(void *data)
 {
-    g_assert_false(ss_wire_claim(data)); /* nobody gives it back, and nobody waits for ever */
-    g_assert_true(ss_wire_claim(data));
+    SsWireGuard guard;
+    g_assert_false(ss_wire_claim(data));
+    /* Nobody gives it back, and nobody waits for ever. */
+    g_assert_false(ss_wire_enter_claim(data, &guard));
+    g_assert_true(ss_wire_enter_claim(data, &guard));
     ss_wire_unclaim(data);
+    ss_wire_leave(&guard);
     return data;
 }
 
@@ -130,6 +134,115 @@ static void test_claim(void)
     ss_wire_unclaim(conn);
 }
 
+/* ---- nobody waits for who waits for him ---- */
+
+static _Atomic int step;
+
+static void await_step(int number)
+{
+    while (atomic_load(&step) != number) {
+    }
+}
+
+static void *wait_with_lock(void *data)
+{
+    SsWireGuard guard;
+    atomic_store(&step, 1);
+    g_assert_true(ss_wire_enter_claim(data, &guard));
+    ss_wire_unclaim(data);
+    ss_wire_leave(&guard);
+    return data;
+}
+
+/* A handler interrupts what has the connection, and wants the lock of who waits for that. */
+static void test_claim_and_lock(void)
+{
+    SsWireConn *conn = &ss_wire_conns[0];
+    pthread_t other;
+    void *result;
+    step = 0;
+    g_assert_true(ss_wire_claim_alone(conn));
+    g_assert_cmpint(pthread_create(&other, NULL, wait_with_lock, conn), ==, 0);
+    await_step(1);
+    for (int i = 0; i < 1000; i++) {
+        SsWireGuard guard;
+        g_assert_true(ss_wire_enter(&guard));
+        ss_wire_leave(&guard);
+    }
+    ss_wire_unclaim(conn);
+    g_assert_cmpint(pthread_join(other, &result), ==, 0);
+    g_assert_true(result == conn && !atomic_load(&conn->missed));
+}
+
+static void *use(void *data)
+{
+    SsWireGuard guard;
+    g_assert_true(ss_wire_enter(&guard));
+    ss_wire_leave(&guard);
+    return data;
+}
+
+static void *use_for_long(void *data)
+{
+    SsWireGuard guard;
+    g_assert_true(ss_wire_enter(&guard));
+    atomic_store(&step, 1);
+    await_step(2);
+    ss_wire_leave(&guard);
+    return data;
+}
+
+/* Of a child that came to be while others used the state, or still do: what it has of it. */
+static void assert_child(bool missed, uint32_t n_maps)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        SsWireGuard guard;
+        ss_wire_unlock_after_fork(true);
+        _exit(ss_wire_enter(&guard) && ss_wire_conns[0].missed == missed && ss_wire_n_maps == n_maps
+                  ? 0
+                  : 1);
+    }
+    await(child);
+    ss_wire_unlock_after_fork(false);
+}
+
+static void assert_free(void)
+{
+    g_assert_true(ss_wire_claim_alone(&ss_wire_conns[0])); /* which needs that nobody has it */
+    ss_wire_unclaim(&ss_wire_conns[0]);
+    g_assert_false(ss_wire_conns[0].missed);
+}
+
+static void test_fork_and_lock(void)
+{
+    pthread_t other;
+    uint32_t end = ss_wire_conns_end;
+    ss_wire_conns_end = 1;
+    ss_wire_n_maps = 2;
+    ss_wire_lock_for_fork();
+    assert_child(false, 2);
+    assert_free();
+    /* The lock is somebody else's meanwhile, once or again and again. */
+    ss_wire_lock_for_fork();
+    g_assert_true(in_another_thread(use, &other) == &other);
+    g_assert_true(in_another_thread(use, &other) == &other);
+    assert_child(true, 2);
+    assert_free();
+    /* Or it still is. */
+    step = 0;
+    ss_wire_lock_for_fork();
+    g_assert_cmpint(pthread_create(&other, NULL, use_for_long, NULL), ==, 0);
+    await_step(1);
+    assert_child(true, 0);
+    g_assert_false(ss_wire_claim_alone(&ss_wire_conns[0]));
+    atomic_store(&step, 2);
+    g_assert_cmpint(pthread_join(other, NULL), ==, 0);
+    assert_free();
+    ss_wire_n_maps = 0;
+    ss_wire_conns_end = end;
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -137,5 +250,7 @@ int main(int argc, char **argv)
     g_test_add_func("/wire/state/fork", test_fork);
     g_test_add_func("/wire/state/own-process", test_own_process);
     g_test_add_func("/wire/state/claim", test_claim);
+    g_test_add_func("/wire/state/claim-and-lock", test_claim_and_lock);
+    g_test_add_func("/wire/state/fork-and-lock", test_fork_and_lock);
     return g_test_run();
 }
