@@ -262,8 +262,10 @@ static char *machine_of(const char *cgroup)
     return ss_evidence_string(name, strlen(name), 256);
 }
 
+/* As the last option that has one says: the guest's name, else its UUID. */
 char *ss_argv_vm(const SsSeenProcess *process, const char *cgroup)
 {
+    const char *uuid = NULL;
     for (guint i = process->argv->len; process->is_qemu && i-- > 2;) {
         const char *name = option_name(word_at(process, i - 1));
         if (name && g_str_equal(name, "name")) {
@@ -272,7 +274,11 @@ char *ss_argv_vm(const SsSeenProcess *process, const char *cgroup)
             if (*guest) {
                 return g_steal_pointer(&guest);
             }
+        } else if (name && !uuid && g_str_equal(name, "uuid")) {
+            uuid = word_at(process, i);
         }
     }
-    return machine_of(cgroup ? cgroup : "");
+    g_autofree char *machine = machine_of(cgroup ? cgroup : "");
+    return *machine || !uuid ? g_steal_pointer(&machine)
+                             : ss_evidence_string(uuid, strlen(uuid), 256);
 }

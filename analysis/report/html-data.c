@@ -121,8 +121,7 @@ char *ss_html_more(const SsReport *report)
 
 static void add_number(GString *out, guint64 value)
 {
-    const char *form =
-        value > MAX_EXACT ? ",\"0x%" G_GINT64_MODIFIER "x\"" : ",%" G_GUINT64_FORMAT;
+    const char *form = value > MAX_EXACT ? ",\"0x%" G_GINT64_MODIFIER "x\"" : ",%" G_GUINT64_FORMAT;
     g_string_append_printf(out, form, value);
 }
 
@@ -145,9 +144,10 @@ static void add_word(GString *out, const char *word)
 
 static void add_life(GString *out, const SsReport *report, const SsLife *life, guint owner)
 {
-    const gint64 times[] = { life->request_ns, life->reply_ns,   life->birth_ns,
-                             life->added_ns,   life->visible_ns, life->removed_ns,
-                             life->finalized_ns, life->closed_ns };
+    const gint64 times[] = {
+        life->request_ns, life->reply_ns,   life->birth_ns,     life->added_ns,
+        life->visible_ns, life->removed_ns, life->finalized_ns, life->closed_ns
+    };
     g_string_append_printf(out, "[%u", owner);
     add_number(out, life->seq);
     add_number(out, life->shmid);

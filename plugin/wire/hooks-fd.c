@@ -94,7 +94,6 @@ static int __attribute__((noinline)) slow_close(int fd)
 {
     SsWireGuard guard;
     SsWireClosing closing;
-    pthread_testcancel(); /* as the real one would, which is not cancelled below */
     if (!ss_wire_enter(&guard)) {
         return REAL(close)(fd);
     }
@@ -116,6 +115,7 @@ SS_EXPORT int close(int fd)
     SsWireKind kind = kind_of(fd);
     if (SS_WIRE_UNLIKELY(kind == SS_WIRE_SOCKET || kind == SS_WIRE_FILE ||
                          kind == SS_WIRE_CLOSED)) {
+        pthread_testcancel(); /* as the real one would, which is not cancelled below */
         return slow_close(fd);
     }
     if (kind == SS_WIRE_PASS) {

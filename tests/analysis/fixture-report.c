@@ -143,11 +143,9 @@ int main(int argc, char **argv)
     SsChains *chains = why ? ss_chains_new(model, &wanted) : NULL;
     ss_fixture_feed(fixture, model);
     ss_checks_finish(checks);
-    SsReport report = { .model = model,
-                        .checks = checks,
-                        .lives = lives,
-                        .chains = chains,
-                        .version = "test" };
+    SsReport report = {
+        .model = model, .checks = checks, .lives = lives, .chains = chains, .version = "test"
+    };
     g_autofree char *text = format->render(&report);
     (void)fputs(text, stdout);
     ss_chains_free(chains);

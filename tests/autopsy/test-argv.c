@@ -7,6 +7,8 @@
 
 #include "analysis/autopsy/parts.h"
 
+#define UUID "6a0c4d3e-8f1b-4c52-9d7a-0b3f5e2d1c48"
+
 static SsSeenProcess *process_of(const char *const *words)
 {
     SsSeenProcess *process = ss_seen_process_new(1);
@@ -32,6 +34,12 @@ static void test_names(void)
         { { "qemu-kvm", "-name", "debug-threads=on,guest=db", NULL }, "", "db" },
         { { "qemu-kvm", "-name", "{\"guest\":\"a, b\"}", NULL }, "", "a, b" },
         { { "qemu-kvm", "-m", "64M", NULL }, "", "" },
+        { { "qemu-kvm", "-name", "guest=a", "-name", "debug-threads=on", NULL }, "", "a" },
+        { { "qemu-kvm", "-uuid", UUID, NULL }, "", UUID },
+        { { "qemu-kvm", "--uuid", "x", "-uuid", UUID, "-name", "db", NULL }, "", "db" },
+        { { "qemu-kvm", "-name", "process=p", "-uuid", UUID, NULL }, "", UUID },
+        { { "qemu-kvm", "-uuid", UUID, NULL }, "0::/a/machine-mail.scope\n", "mail" },
+        { { "not-qemu", "-uuid", UUID, NULL }, "", "" },
         { { "qemu-kvm", NULL },
           "0::/machine.slice/machine-qemu\\x2d12\\x2dweb\\x2d17.scope/libvirt/emulator\n",
           "web-17" },

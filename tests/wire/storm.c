@@ -6,7 +6,8 @@
  * that another thread exchanges over the same channels. Nobody is held up by it. At the end the
  * program writes down how many messages passed.
  *
- * usage: storm fork|messages ROUNDS COUNTS
+ * usage: storm fork|messages|asks ROUNDS COUNTS
+ * With asks the messages are requests and replies, of which both directions have an account.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,6 +35,7 @@
 #define SIZE (2 << 20)
 
 static unsigned int rounds;
+static uint32_t request = SS_FRONTEND_SET_FEATURES;
 static atomic_uint messages, handled, ticks, longest;
 static atomic_bool ending;
 static int ends[2];  /* of the handlers' channel */
@@ -50,12 +52,12 @@ static void must(bool good, const char *what)
 
 /* ---- messages ---- */
 
-static void pass(int from, int to, uint32_t request, uint32_t flags)
+static void pass(int from, int to, uint32_t what, uint32_t flags)
 {
     struct {
         SsWireHeader header;
         uint64_t value;
-    } __attribute__((packed)) bytes = { { request, flags, 8 }, 9 }, came;
+    } __attribute__((packed)) bytes = { { what, flags, 8 }, 9 }, came;
     MUST(write(from, &bytes, sizeof(bytes)) == sizeof(bytes));
     MUST(read(to, &came, sizeof(came)) == sizeof(came));
     MUST(memcmp(&came, &bytes, sizeof(came)) == 0);
@@ -155,7 +157,7 @@ static void ask(void)
     timer_t timer = begin_signals();
     for (unsigned int i = 0; i < rounds; i++) {
         unsigned int begin = ticks;
-        pass(pairs[0], pairs[1], SS_FRONTEND_SET_FEATURES, 1);
+        pass(pairs[0], pairs[1], request, 1);
         MUST(ticks - begin < HELD_UP);
     }
     MUST(timer_delete(timer) == 0);
@@ -168,6 +170,9 @@ int main(int argc, char **argv)
         return 2;
     }
     bool forks = strcmp(argv[1], "fork") == 0;
+    if (strcmp(argv[1], "asks") == 0) {
+        request = SS_FRONTEND_GET_FEATURES;
+    }
     rounds = (unsigned int)atoi(argv[2]);
     (void)mallopt(M_MMAP_THRESHOLD, 2 * SIZE); /* a sanitizer has none */
     open_ends(ends);

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <spawn.h>
@@ -271,6 +272,43 @@ static void *cancel(void *data)
     return data;
 }
 
+/* ---- or between a duplicate and its close, which closes nothing then */
+
+static int left_open;
+
+static void *close_for_ever(void *data)
+{
+    for (;;) {
+        left_open = dup(shared_came);
+        MUST(left_open >= 0);
+        dups++;
+        MUST(close(left_open) == 0);
+        left_open = -1;
+        closes++;
+    }
+    return data;
+}
+
+static void *cancel_closes(void *data)
+{
+    for (unsigned int i = 0; i < rounds / 8; i++) {
+        pthread_t thread;
+        void *result;
+        unsigned int before = closes;
+        MUST(pthread_create(&thread, NULL, close_for_ever, NULL) == 0);
+        while (closes - before < 8) {
+            (void)sched_yield();
+        }
+        MUST(pthread_cancel(thread) == 0);
+        MUST(pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED);
+        if (left_open >= 0) {
+            MUST(close(left_open) == 0);
+            closes++;
+        }
+    }
+    return data;
+}
+
 /* ---- handlers ---- */
 
 static void handle(int number)
@@ -305,8 +343,9 @@ static void *send_signals(void *data)
 
 typedef void *(*Part)(void *);
 
-static const Part parts[] = { serve, serve,      make_children,    borrow_memory,
-                              spawn, close_many, map_other_things, cancel };
+static const Part parts[] = { serve,        serve,      make_children,    borrow_memory,
+                              spawn,        close_many, map_other_things, cancel,
+                              cancel_closes };
 enum {
     PARTS = sizeof(parts) / sizeof(parts[0])
 };
