@@ -243,6 +243,9 @@ void ss_listed_order(const SsReport *report, const SsWaitKind *kinds, guint *ret
         ret_requests[i] = i;
     }
     if (report->listed && report->listed->sort) {
-        g_qsort_with_data(ret_requests, SS_MAX_REQUEST, sizeof(guint), kind_order, &order);
+        g_autoptr(GArray) sorted = g_array_new(FALSE, FALSE, sizeof(guint));
+        g_array_append_vals(sorted, ret_requests, SS_MAX_REQUEST);
+        g_array_sort_with_data(sorted, kind_order, &order);
+        memcpy(ret_requests, sorted->data, sizeof(guint) * SS_MAX_REQUEST);
     }
 }
