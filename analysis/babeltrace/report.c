@@ -66,7 +66,8 @@ static char *take_selection(Sink *sink, const bt_value *params)
     selection->vms = ss_parameters_texts(params, "vm");
     if (!ss_selection_checks(selection, ss_parameters_texts(params, "checks"), &error) ||
         !ss_moment_parse(&selection->begin, "begin", begin, &error) ||
-        !ss_moment_parse(&selection->end, "end", end, &error)) {
+        !ss_moment_parse(&selection->end, "end", end, &error) ||
+        !ss_selection_order(selection, 0, &error)) {
         return g_strdup(error->message);
     }
     sink->options.until = selection->end;

@@ -10,6 +10,8 @@
 /* Of what somebody gave. */
 #define MAX_WORD 100
 #define MAX_SECONDS (G_GINT64_CONSTANT(1) << 32)
+/* A time that is given as it was shown is rounded. */
+#define ROUNDED_NS (SS_NS_PER_S / 1000)
 
 static GQuark selection_error_quark(void)
 {
@@ -100,6 +102,43 @@ gboolean ss_moment_parse(SsMoment *moment, const char *name, const char *text, G
                   "time like 2026-01-31T12:00:00Z");
 }
 
+/* As somebody may give it; the caller frees it. */
+static char *moment_text(const SsMoment *moment)
+{
+    gint64 left = moment->ns % SS_NS_PER_S;
+    const char *at = moment->absolute ? "@" : "";
+    char *text = g_strdup_printf("%s%" G_GINT64_FORMAT ".%09" G_GINT64_FORMAT, at,
+                                 moment->ns / SS_NS_PER_S, ABS(left));
+    for (gsize end = strlen(text); text[end - 1] == '0' || text[end - 1] == '.'; end--) {
+        bool point = text[end - 1] == '.';
+        text[end - 1] = '\0';
+        if (point) {
+            break;
+        }
+    }
+    return text;
+}
+
+gboolean ss_moment_inside(const SsMoment *moment, const char *name, const SsModel *model,
+                          GError **error)
+{
+    gint64 end_ns = model->begin_ns;
+    g_autofree char *text = moment_text(moment);
+    if (!model->begin_ns) {
+        return !moment->absolute || /* else it is the first event of none */
+               refuse(error, name, text, "the recording has no event up to then");
+    }
+    for (guint t = 0; t < model->traces->len; t++) {
+        end_ns = MAX(end_ns, ss_model_trace(model, t)->end_ns);
+    }
+    if (ss_moment_ns(moment, model->begin_ns) > end_ns + ROUNDED_NS) {
+        g_autofree char *why = g_strdup_printf("the recording ends at %.6f s",
+                                               (double)(end_ns - model->begin_ns) / SS_NS_PER_S);
+        return refuse(error, name, text, why);
+    }
+    return TRUE;
+}
+
 gint64 ss_moment_ns(const SsMoment *moment, gint64 first_ns)
 {
     return moment->absolute ? moment->ns : first_ns + moment->ns;
@@ -109,6 +148,19 @@ bool ss_selection_any(const SsSelection *selection)
 {
     return selection->checks || selection->devices || selection->vms || selection->begin.given ||
            selection->end.given;
+}
+
+gboolean ss_selection_order(const SsSelection *selection, gint64 first_ns, GError **error)
+{
+    const SsMoment *begin = &selection->begin, *end = &selection->end;
+    if (!begin->given || !end->given || (begin->absolute != end->absolute && !first_ns) ||
+        ss_moment_ns(begin, first_ns) <= ss_moment_ns(end, first_ns)) {
+        return TRUE;
+    }
+    g_autofree char *text = moment_text(begin);
+    g_autofree char *end_text = moment_text(end);
+    g_autofree char *why = g_strdup_printf("it is after the end, \"%s\"", end_text);
+    return refuse(error, "begin", text, why);
 }
 
 static bool is_device(const char *word, const char *id, const char *chardev)
@@ -246,13 +298,21 @@ static void choose_checks(const SsSelection *selection, SsChecks *checks)
 gboolean ss_selection_apply(SsSelection *selection, SsChecks *checks, GError **error)
 {
     const SsModel *model = checks->model;
+    if (!ss_selection_order(selection, model->begin_ns, error) ||
+        (selection->end.given && !model->begin_ns &&
+         !ss_moment_inside(&selection->end, "end", model, error))) {
+        return FALSE;
+    }
+    /* What came later was not read. */
+    const char *none = selection->end.given ? "there was none of that name by then"
+                                            : "the recording has none of that name";
     const char *unknown = nowhere(model, selection->devices, has_device);
     if (unknown) {
-        return refuse(error, "device", unknown, "the recording has none of that name");
+        return refuse(error, "device", unknown, none);
     }
     unknown = nowhere(model, selection->vms, of_vm);
     if (unknown) {
-        return refuse(error, "vm", unknown, "the recording has none of that name");
+        return refuse(error, "vm", unknown, none);
     }
     choose_checks(selection, checks);
     for (guint i = checks->findings->len; i > 0; i--) {

@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "analysis/autopsy/tell.h"
 #include "analysis/cli/verbs.h"
@@ -19,15 +18,21 @@ typedef struct Selects {
     gboolean live;
 } Selects;
 
+/* A read is long after a second, and tells of itself some times a second. */
+#define LONG_US G_USEC_PER_SEC
+#define AGAIN_US (G_USEC_PER_SEC / 5)
+
 typedef struct Progress {
-    gint64 begin_us;
+    gint64 next_us;
     bool shown;
 } Progress;
 
 static void progress(guint64 events, gpointer user_data)
 {
     Progress *state = user_data;
-    if (g_get_monotonic_time() - state->begin_us > G_USEC_PER_SEC) {
+    gint64 now_us = g_get_monotonic_time();
+    if (now_us >= state->next_us) {
+        state->next_us = now_us + AGAIN_US;
         state->shown = true;
         (void)fprintf(stderr, "\rReading: %" G_GUINT64_FORMAT " events", events);
     }
@@ -49,7 +54,8 @@ static bool take_sort(SsAcquire *acquire, const SsReadingVerb *verb, const char 
         return true;
     }
     g_autofree char *columns = ss_listing_columns_text(verb->listing);
-    g_autofree char *what = g_strdup_printf("--sort takes %s, with - before it downwards", columns);
+    g_autofree char *what = g_strdup_printf("Cannot sort: sort=\"%s\": it takes %s, with - before it downwards", word,
+                        columns);
     return ss_usage_error(name, what, ret_status);
 }
 
@@ -70,6 +76,10 @@ static bool take_selects(SsAcquire *acquire, const SsReadingVerb *verb, const ch
         return ss_usage_error(name, "--at is of one time: --begin and --end are of two",
                               ret_status);
     }
+    if (!ss_selection_order(selection, 0, &error)) {
+        return ss_usage_error(name, error->message, ret_status);
+    }
+    acquire->at = at != NULL;
     acquire->lists = verb->lists;
     acquire->listed.selection = selection;
     acquire->listed.live = selects->live;
@@ -227,6 +237,17 @@ void ss_acquire_explain(SsAcquire *acquire, SsEvidence *evidence_taken, const ch
     ss_checks_finish(acquire->checks);
 }
 
+/* Whether there was a recording at the time of --at. */
+static bool is_inside(const SsAcquire *acquire, GError **error)
+{
+    const SsWanted *wanted = acquire->wanted;
+    SsMoment at = acquire->at ? acquire->selection.end : (SsMoment){ 0 };
+    if (wanted && wanted->at_given) {
+        at = (SsMoment){ .given = true, .absolute = wanted->at_absolute, .ns = wanted->at_ns };
+    }
+    return !at.given || ss_moment_inside(&at, "at", acquire->model, error);
+}
+
 static bool choose(SsAcquire *acquire, const char *verb, int *ret_status)
 {
     g_autoptr(GError) error = NULL;
@@ -241,7 +262,7 @@ static bool choose(SsAcquire *acquire, const char *verb, int *ret_status)
         return ss_usage_error(verb, "--device, --vm, --live and --sort are of recordings",
                               ret_status);
     }
-    return ss_selection_apply(selection, acquire->checks, &error) ||
+    return (is_inside(acquire, &error) && ss_selection_apply(selection, acquire->checks, &error)) ||
            ss_usage_error(verb, error->message, ret_status);
 }
 
@@ -284,10 +305,10 @@ bool ss_acquire_traces(SsAcquire *acquire, const char *name, const SsReadingVerb
             return explain_file(acquire, name, verb->looked, ret_status);
         }
     }
-    Progress state = { .begin_us = g_get_monotonic_time() };
+    Progress state = { .next_us = g_get_monotonic_time() + LONG_US };
     SsDecodeOptions options = {
         .until = acquire->selection.end,
-        .progress = isatty(STDERR_FILENO) ? progress : NULL,
+        .progress = ss_output_terminal(STDERR_FILENO) ? progress : NULL,
         .progress_data = &state,
     };
     g_autoptr(GPtrArray) diagnostics = g_ptr_array_new_with_free_func(g_free);
@@ -316,6 +337,9 @@ bool ss_acquire_traces(SsAcquire *acquire, const char *name, const SsReadingVerb
     }
     ss_model_finish(acquire->model);
     ss_checks_finish(acquire->checks);
+    if (acquire->ended) {
+        ss_ended_finish(acquire->ended);
+    }
     return choose(acquire, name, ret_status);
 }
 

@@ -21,6 +21,7 @@ typedef struct SsAcquire {
     SsListed listed;        /* of a listing */
     SsEnded *ended;         /* owned; with --begin of a listing; else NULL */
     bool lists;             /* it is a listing */
+    bool at;                /* with --at, whose time is the selection's end */
     char **traces;          /* owned */
     const SsFormat *format; /* static */
     SsCertainty threshold;

@@ -11,7 +11,7 @@
 #include "analysis/model/text.h"
 #include "analysis/wire/wire.h"
 
-#define PROGRESS_EVENTS 65536
+#define PROGRESS_EVENTS 4096
 
 #define RECENT_CLASSES 256
 

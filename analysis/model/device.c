@@ -105,7 +105,7 @@ static void absorb(SsDevice *device, SsDevice *by_vdev)
 {
     SsProcess *process = device->process;
     retire(by_vdev);
-    by_vdev->absorbed = true;
+    by_vdev->absorbed = device;
     repoint(process->mappings, by_vdev, device);
     repoint(process->closing, by_vdev, device);
     repoint_descriptors(process->fds, by_vdev, device);

@@ -43,6 +43,16 @@ static void on_closed(SsModel *model, const SsDescriptor *descriptor, gpointer u
     g_ptr_array_add(ended->fds, copy);
 }
 
+static SsWaitKind *kind_of(SsEnded *ended, const SsWait *wait)
+{
+    SsWaitKind *kinds = g_hash_table_lookup(ended->waits, wait->device);
+    if (!kinds) {
+        kinds = g_new0(SsWaitKind, SS_MAX_REQUEST);
+        g_hash_table_insert(ended->waits, wait->device, kinds);
+    }
+    return &kinds[wait->request < SS_MAX_REQUEST ? wait->request : 0];
+}
+
 static void on_applied(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event,
                        gpointer user_data)
 {
@@ -55,12 +65,7 @@ static void on_applied(SsModel *model, SsProcess *process, SsThread *thread, con
         !is_since(ended, event->ns)) {
         return;
     }
-    SsWaitKind *kinds = g_hash_table_lookup(ended->waits, wait->device);
-    if (!kinds) {
-        kinds = g_new0(SsWaitKind, SS_MAX_REQUEST);
-        g_hash_table_insert(ended->waits, wait->device, kinds);
-    }
-    SsWaitKind *kind = &kinds[wait->request < SS_MAX_REQUEST ? wait->request : 0];
+    SsWaitKind *kind = kind_of(ended, wait);
     ss_span_add(&kind->span, wait->end_ns - wait->begin_ns);
     kind->spoke += wait->spoke_ns != 0;
 }
@@ -78,6 +83,44 @@ SsEnded *ss_ended_new(SsModel *model, bool absolute, gint64 from_ns)
     ss_model_set_closed(model, on_closed, ended);
     ss_model_set_applied(model, on_applied, ended);
     return ended;
+}
+
+static SsDevice *device_of(SsDevice *device)
+{
+    while (device && device->absorbed) {
+        device = device->absorbed;
+    }
+    return device;
+}
+
+/* A wait that has not ended is counted where it spoke up. */
+static void take_open_waits(SsEnded *ended, const SsProcess *process)
+{
+    GHashTableIter iter;
+    gpointer value;
+    g_hash_table_iter_init(&iter, process->threads);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const SsThread *thread = value;
+        if (thread->waiting && thread->wait.spoke_ns && thread->wait.device) {
+            kind_of(ended, &thread->wait)->spoke++;
+        }
+    }
+}
+
+void ss_ended_finish(SsEnded *ended)
+{
+    for (guint p = 0; p < ended->model->processes->len; p++) {
+        take_open_waits(ended, g_ptr_array_index(ended->model->processes, p));
+    }
+    for (guint i = 0; i < ended->mappings->len; i++) {
+        SsMapping *mapping = g_ptr_array_index(ended->mappings, i);
+        mapping->device = device_of(mapping->device);
+    }
+    for (guint i = 0; i < ended->fds->len; i++) {
+        SsEndedFd *fd = g_ptr_array_index(ended->fds, i);
+        fd->descriptor.device = device_of(fd->descriptor.device);
+        fd->mapping.device = device_of(fd->mapping.device);
+    }
 }
 
 void ss_ended_free(SsEnded *ended)

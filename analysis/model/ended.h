@@ -26,5 +26,7 @@ typedef struct SsEnded {
 /* Connects itself to the model, before it is fed. */
 SsEnded *ss_ended_new(SsModel *model, bool absolute, gint64 from_ns);
 void ss_ended_free(SsEnded *ended);
+/* After ss_model_finish(): what ended is of the device that its own turned out to be. */
+void ss_ended_finish(SsEnded *ended);
 /* Waits for the device's back-end that ended since; NULL: none did. */
 const SsWaitKind *ss_ended_waits(const SsEnded *ended, const SsDevice *device);

@@ -186,8 +186,8 @@ struct SsDevice {
     bool late;       /* was there before the recording began */
     bool told;       /* told of itself since its channel was opened, or before that was seen */
     bool usable;     /* and has a region, or begins to be started: its back-end may ask */
-    bool absorbed;   /* turned out to be another one, which has its records now */
     gint64 birth_ns;
+    SsDevice *absorbed; /* weak; it turned out to be that one, which has its records now */
     SsChannelState main_channel, backend_channel;
     gint64 disconnect_ns; /* a channel closed and its mappings are not judged yet */
     bool disconnect_main; /* it was the main channel */

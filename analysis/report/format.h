@@ -20,6 +20,8 @@ extern const SsFormat ss_report_formats[];
 const SsFormat *ss_format_find(const SsFormat *formats, const char *name);
 /* "text, json or ..."; the caller frees it. */
 char *ss_format_names(const SsFormat *formats);
+/* Whether the descriptor is a terminal that moves its cursor and has colours; TERM tells. */
+bool ss_output_terminal(int fd);
 /* Whether a report to that file (NULL: standard output) has colours. */
 bool ss_output_colour(const char *output);
 /* Columns of the terminal that a report to that file goes to; 0: it is none. */

@@ -157,7 +157,7 @@ static void add_wait_kinds(JsonBuilder *json, const SsReport *report, const SsWa
         if (!kind->span.count && !kind->spoke) {
             continue;
         }
-        g_autofree char *request = i ? ss_frontend_request_text(i) : g_strdup("other requests");
+        g_autofree char *request = ss_wait_kind_text(i);
         json_builder_begin_object(json);
         if (device) {
             add_owner(json, device->process, device);

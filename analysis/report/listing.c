@@ -10,7 +10,7 @@
 const char *const ss_listing_columns[][8] = {
     [SS_LISTING_MAPPINGS] = { "device", "range", "len", "inode", "since", "state", NULL },
     [SS_LISTING_FDS] = { "fd", "inode", "since", "device", NULL },
-    [SS_LISTING_WAITS] = { "request", "count", "mean", "longest", "spoke", NULL },
+    [SS_LISTING_WAITS] = { "request", "since", "count", "mean", "longest", "spoke", NULL },
 };
 
 char *ss_listing_columns_text(SsListing listing)
@@ -47,6 +47,9 @@ static bool is_sort(const SsListed *listed, const char *column)
 
 static int by_device(const SsDevice *a, const SsDevice *b)
 {
+    if (a == b) {
+        return 0;
+    }
     g_autofree char *na = a ? ss_device_text(a->id, a->chardev, a->dev, a->vdev) : g_strdup("");
     g_autofree char *nb = b ? ss_device_text(b->id, b->chardev, b->dev, b->vdev) : g_strdup("");
     return strcmp(na, nb);
@@ -93,6 +96,32 @@ static gint fd_order(gconstpointer a, gconstpointer b, gpointer user_data)
                              : is_sort(listed, "since")
                                  ? compare((guint64)da->birth_ns, (guint64)db->birth_ns)
                                  : compare((guint64)da->number, (guint64)db->number));
+}
+
+static gint wait_order(gconstpointer a, gconstpointer b, gpointer user_data)
+{
+    const SsListed *listed = user_data;
+    const SsThread *ta = *(const SsThread *const *)a;
+    const SsThread *tb = *(const SsThread *const *)b;
+    if (is_sort(listed, "request")) {
+        /* One that reads a message has none, and is the first. */
+        g_autofree char *na = ta->waiting ? ss_frontend_request_text(ta->wait.request) : NULL;
+        g_autofree char *nb = tb->waiting ? ss_frontend_request_text(tb->wait.request) : NULL;
+        return signed_by(listed, g_strcmp0(na, nb));
+    }
+    if (!is_sort(listed, "since")) {
+        return 0; /* a figure of those that ended */
+    }
+    return signed_by(listed, compare((guint64)(ta->waiting ? ta->wait.begin_ns : ta->reading_ns),
+                                     (guint64)(tb->waiting ? tb->wait.begin_ns : tb->reading_ns)));
+}
+
+bool ss_listed_chosen(const SsReport *report, SsListing listing)
+{
+    const SsListed *listed = report->listed;
+    const SsSelection *selection = listed ? listed->selection : NULL;
+    return (selection && (selection->devices || selection->vms)) ||
+           (listed && listing != SS_LISTING_WAITS && (listed->live || listed->ended));
 }
 
 bool ss_listed_device(const SsReport *report, const SsProcess *process, const SsDevice *device)
@@ -169,6 +198,7 @@ GPtrArray *ss_listed_waits(const SsReport *report, const SsProcess *process)
             (void)g_ptr_array_remove_index(rows, i - 1);
         }
     }
+    sort(report, rows, wait_order);
     return rows;
 }
 
@@ -225,9 +255,12 @@ static gint kind_order(gconstpointer a, gconstpointer b, gpointer user_data)
     guint ra = *(const guint *)a, rb = *(const guint *)b;
     const SsWaitKind *ka = &order->kinds[ra], *kb = &order->kinds[rb];
     if (is_sort(listed, "request")) {
-        g_autofree char *na = ra ? ss_frontend_request_text(ra) : g_strdup("~");
-        g_autofree char *nb = rb ? ss_frontend_request_text(rb) : g_strdup("~");
+        g_autofree char *na = ss_wait_kind_text(ra);
+        g_autofree char *nb = ss_wait_kind_text(rb);
         return signed_by(listed, strcmp(na, nb));
+    }
+    if (is_sort(listed, "since")) {
+        return 0; /* of those that wait */
     }
     return signed_by(listed, is_sort(listed, "count")  ? compare(ka->span.count, kb->span.count)
                              : is_sort(listed, "mean") ? compare(mean_of(ka), mean_of(kb))

@@ -28,6 +28,8 @@ bool ss_listed_sort(SsListed *listed, SsListing listing, const char *word);
 GPtrArray *ss_listed_mappings(const SsReport *report, const SsProcess *process);
 GPtrArray *ss_listed_fds(const SsReport *report, const SsProcess *process);
 GPtrArray *ss_listed_waits(const SsReport *report, const SsProcess *process);
+/* Whether other things are asked for than all there is at the end of what was read. */
+bool ss_listed_chosen(const SsReport *report, SsListing listing);
 bool ss_listed_device(const SsReport *report, const SsProcess *process, const SsDevice *device);
 /* Whether waits that ended are listed; those for the device, NULL: there are none; and the requests
  * of it in order, SS_MAX_REQUEST of them. */

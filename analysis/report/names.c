@@ -32,6 +32,11 @@ char *ss_frontend_request_text(guint32 request)
     return name ? g_strdup(name) : g_strdup_printf("request %u", request);
 }
 
+char *ss_wait_kind_text(guint32 request)
+{
+    return request ? ss_frontend_request_text(request) : g_strdup("other requests");
+}
+
 char *ss_device_text(const char *id, const char *chardev, guint64 dev, guint64 vdev)
 {
     if (*id) {

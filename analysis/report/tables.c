@@ -7,6 +7,7 @@
 #include "analysis/report/listing.h"
 #include "analysis/report/names.h"
 #include "analysis/report/report.h"
+#include "analysis/report/text-table.h"
 
 /* Of a device's name in running text. */
 #define NAME_COLUMNS 48
@@ -31,49 +32,28 @@ static void add_process(const SsReport *report, GString *out, const SsProcess *p
     g_string_free(text, TRUE);
 }
 
-static void row(GString *out, const char *const *cells, const guint *columns)
-{
-    g_string_append(out, "  ");
-    for (guint i = 0; cells[i]; i++) {
-        ss_text_cell(out, cells[i], columns[i], cells[i + 1] != NULL);
-        g_string_append(out, cells[i + 1] ? " " : "\n");
-    }
-}
-
-static void head(const SsReport *report, GString *out, const char *const *cells,
-                 const guint *columns)
-{
-    g_string_append(out, report->colour ? "\033[1m" : "");
-    row(out, cells, columns);
-    g_string_append(out, report->colour ? "\033[0m" : "");
-}
-
-/* What a terminal has beyond 80 columns goes to those of names, up to `most` each. */
-static void widen(const SsReport *report, guint *columns, guint n, const guint *most)
-{
-    guint left = report->columns > SS_COLUMNS ? report->columns - SS_COLUMNS : 0;
-    for (guint i = 0; i < n; i++) {
-        guint more = most[i] > columns[i] ? MIN(left, most[i] - columns[i]) : 0;
-        columns[i] += more;
-        left -= more;
-    }
-}
+/* What is said when nothing is listed. */
+typedef struct None {
+    const char *asked; /* when some were asked for */
+    const char *all;
+    const char *told; /* when there is more than was told */
+} None;
 
 /* Ends a table: that there is nothing is a fact only when nothing is unknown. */
-static void add_unknown(const SsReport *report, GString *out, SsListing listing, const char *none,
-                        const char *none_told)
+static void add_unknown(const SsReport *report, GString *out, SsListing listing, const None *none)
 {
     g_autoptr(GPtrArray) undecided = ss_listing_undecided(report, listing);
     if (!out->len) {
-        g_string_append(out, undecided->len ? none_told : none);
+        g_string_append(out, ss_listed_chosen(report, listing) ? none->asked
+                             : undecided->len                  ? none->told
+                                                               : none->all);
     }
     ss_undecided_text(out, undecided);
 }
 
 char *ss_mappings_text(const SsReport *report)
 {
-    guint columns[] = { 12, 3, 21, 2, 7, 8, 18 };
-    widen(report, columns, G_N_ELEMENTS(columns), (const guint[]){ 56, 4, 36, 2, 20, 12, 24 });
+    static const guint columns[] = { 12, 3, 21, 2, 7, 8, 18 };
     GString *out = g_string_new(NULL);
     for (guint p = 0; p < report->model->processes->len; p++) {
         const SsProcess *process = g_ptr_array_index(report->model->processes, p);
@@ -82,13 +62,13 @@ char *ss_mappings_text(const SsReport *report)
             continue;
         }
         add_process(report, out, process);
-        head(report, out,
-             (const char *const[]){ "device", "reg", "range", "", "inode", "since s", "state",
-                                    NULL },
-             columns);
+        SsTextTable *table = ss_text_table_new(report, columns, G_N_ELEMENTS(columns), 0);
+        ss_text_table_row(table, (const char *const[]){ "device", "reg", "range", "", "inode",
+                                                        "since s", "state", NULL });
         for (guint i = 0; i < mappings->len; i++) {
             const SsMapping *mapping = g_ptr_array_index(mappings, i);
-            g_autofree char *device = ss_device_label(mapping->device, columns[0]);
+            g_autofree char *device =
+                ss_device_label(mapping->device, ss_text_table_first_columns(table));
             g_autofree char *region = g_strdup_printf("%u", mapping->shmid);
             g_autofree char *range =
                 g_strdup_printf("0x%" G_GINT64_MODIFIER "x+0x%" G_GINT64_MODIFIER "x",
@@ -101,25 +81,22 @@ char *ss_mappings_text(const SsReport *report)
                 mapping->closed_ns
                     ? g_strdup_printf("closed at %.3f s", since_begin(report, mapping->closed_ns))
                     : ss_mapping_state_text(mapping);
-            row(out,
-                (const char *const[]){ device, region, range,
-                                       !mapping->details   ? "?"
-                                       : mapping->writable ? "rw"
-                                                           : "ro",
-                                       inode, since, state, NULL },
-                columns);
+            const char *access = !mapping->details ? "?" : mapping->writable ? "rw" : "ro";
+            ss_text_table_row(table, (const char *const[]){ device, region, range, access, inode,
+                                                            since, state, NULL });
         }
+        ss_text_table_end(table, out);
     }
     add_unknown(report, out, SS_LISTING_MAPPINGS,
-                "No mapping is live at the end of what was read.\n",
-                "No live mapping was told of; whether there is one is not known.\n");
+                &(None){ "No mapping is such as was asked for.\n",
+                         "No mapping is live at the end of what was read.\n",
+                         "No live mapping was told of; whether there is one is not known.\n" });
     return g_string_free(out, FALSE);
 }
 
 char *ss_fds_text(const SsReport *report)
 {
-    guint columns[] = { 6, 9, 9, 12, 36 };
-    widen(report, columns, G_N_ELEMENTS(columns), (const guint[]){ 6, 20, 12, 56, 60 });
+    static const guint columns[] = { 6, 9, 9, 12, 36 };
     GString *out = g_string_new(NULL);
     for (guint p = 0; p < report->model->processes->len; p++) {
         const SsProcess *process = g_ptr_array_index(report->model->processes, p);
@@ -128,9 +105,9 @@ char *ss_fds_text(const SsReport *report)
             continue;
         }
         add_process(report, out, process);
-        head(report, out,
-             (const char *const[]){ "fd", "inode", "since s", "device", "what for", NULL },
-             columns);
+        SsTextTable *table = ss_text_table_new(report, columns, G_N_ELEMENTS(columns), 3);
+        ss_text_table_row(
+            table, (const char *const[]){ "fd", "inode", "since s", "device", "what for", NULL });
         for (guint i = 0; i < fds->len; i++) {
             const SsDescriptor *descriptor = g_ptr_array_index(fds, i);
             g_autofree char *number = g_strdup_printf("%d", descriptor->number);
@@ -139,14 +116,19 @@ char *ss_fds_text(const SsReport *report)
                                          : g_strdup("?");
             g_autofree char *since =
                 g_strdup_printf("%.3f", since_begin(report, descriptor->birth_ns));
-            g_autofree char *device = ss_device_label(descriptor->device, columns[3]);
+            g_autofree char *device =
+                ss_device_label(descriptor->device, ss_text_table_first_columns(table));
             g_autofree char *purpose = ss_fd_purpose_text(descriptor);
-            row(out, (const char *const[]){ number, inode, since, device, purpose, NULL }, columns);
+            ss_text_table_row(table,
+                              (const char *const[]){ number, inode, since, device, purpose, NULL });
         }
+        ss_text_table_end(table, out);
     }
     add_unknown(report, out, SS_LISTING_FDS,
-                "No received or duplicated descriptor is open at the end of what was read.\n",
-                "No open descriptor was told of; whether there is one is not known.\n");
+                &(None){ "No descriptor is such as was asked for.\n",
+                         "No received or duplicated descriptor is open at the end of what was "
+                         "read.\n",
+                         "No open descriptor was told of; whether there is one is not known.\n" });
     return g_string_free(out, FALSE);
 }
 
@@ -190,29 +172,34 @@ static bool any_wait(const SsWaitKind *kinds)
     return false;
 }
 
-static const guint wait_columns[] = { 22, 10, 12, 12, 9 };
-
-static void add_wait_kinds(const SsReport *report, GString *out, const SsWaitKind *kinds)
+static void add_wait_kinds(const SsReport *report, GString *out, const SsWaitKind *kinds,
+                           bool known)
 {
+    static const guint columns[] = { 22, 10, 12, 12, 9 };
     guint requests[SS_MAX_REQUEST];
     ss_listed_order(report, kinds, requests);
-    head(report, out,
-         (const char *const[]){ "reply to", "count", "mean", "longest", "spoke up", NULL },
-         wait_columns);
+    SsTextTable *table = ss_text_table_new(report, columns, G_N_ELEMENTS(columns), 0);
+    ss_text_table_row(
+        table, (const char *const[]){ "reply to", "count", "mean", "longest", "spoke up", NULL });
     for (guint at = 0; at < SS_MAX_REQUEST; at++) {
         guint i = requests[at];
         const SsWaitKind *kind = &kinds[i];
         if (!kind->span.count && !kind->spoke) {
             continue;
         }
-        g_autofree char *request = i ? ss_frontend_request_text(i) : g_strdup("other requests");
+        g_autofree char *request = ss_wait_kind_text(i);
         g_autofree char *count = g_strdup_printf("%" G_GUINT64_FORMAT, kind->span.count);
         g_autofree char *mean =
             ss_duration_text(kind->span.count ? kind->span.sum_ns / (gint64)kind->span.count : 0);
         g_autofree char *longest = ss_duration_text(kind->span.max_ns);
         g_autofree char *spoke = g_strdup_printf("%" G_GUINT64_FORMAT, kind->spoke);
-        row(out, (const char *const[]){ request, count, mean, longest, spoke, NULL }, wait_columns);
+        ss_text_table_row(table,
+                          (const char *const[]){ request, count, mean, longest, spoke, NULL });
     }
+    if (!known) {
+        ss_text_table_row(table, (const char *const[]){ "?", "?", "?", "?", "?", NULL });
+    }
+    ss_text_table_end(table, out);
 }
 
 /* The devices whose back-ends were waited for; the caller unrefs the array. */
@@ -241,7 +228,7 @@ static void add_ended_waits(const SsReport *report, GString *out)
     g_autoptr(GPtrArray) undecided = ss_listing_undecided(report, SS_LISTING_WAITS);
     if (awaited->len < 2) {
         g_string_append(out, "\nWaits that ended\n");
-        add_wait_kinds(report, out, total);
+        add_wait_kinds(report, out, total, any_wait(total) || !undecided->len);
     }
     for (guint i = 0; i < awaited->len && awaited->len > 1; i++) {
         const SsDevice *device = g_ptr_array_index(awaited, i);
@@ -251,10 +238,7 @@ static void add_ended_waits(const SsReport *report, GString *out)
         g_autofree char *heading = g_strdup_printf("Waits that ended, %s, device %s", who, name);
         g_string_append_c(out, '\n');
         ss_text_wrap(out, 0, 2, heading);
-        add_wait_kinds(report, out, ss_listed_kinds(report, device));
-    }
-    if (!any_wait(total) && undecided->len) {
-        row(out, (const char *const[]){ "?", "?", "?", "?", "?", NULL }, wait_columns);
+        add_wait_kinds(report, out, ss_listed_kinds(report, device), true);
     }
 }
 
@@ -271,8 +255,10 @@ char *ss_waits_text(const SsReport *report)
             add_open_wait(report, out, g_ptr_array_index(threads, i));
         }
     }
-    add_unknown(report, out, SS_LISTING_WAITS, "Nothing waits at the end of what was read.\n",
-                "No open wait was told of; whether there is one is not known.\n");
+    add_unknown(report, out, SS_LISTING_WAITS,
+                &(None){ "None of those asked for waits at the end of what was read.\n",
+                         "Nothing waits at the end of what was read.\n",
+                         "No open wait was told of; whether there is one is not known.\n" });
     if (ss_listed_ended(report)) {
         add_ended_waits(report, out);
     }

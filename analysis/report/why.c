@@ -7,6 +7,7 @@
 
 #include "analysis/report/layout.h"
 #include "analysis/report/names.h"
+#include "analysis/report/text-table.h"
 
 #define LABEL 11
 #define NAME_COLUMNS 48
@@ -124,15 +125,14 @@ static void add_chain(const SsReport *report, GString *out, const SsChain *chain
     add_verdict(report, out, chain);
 }
 
-static void add_choice(const SsReport *report, GString *out, const SsChain *chain)
+static void add_choice(const SsReport *report, SsTextTable *table, const SsChain *chain)
 {
-    static const guint columns[] = { 11, 11, 10, 3, 19, 7, 11 };
     /* Rounded up: --at this time is not before it. */
     gint64 first_ns = chain->first_ns - report->model->begin_ns + 999;
     g_autofree char *at = g_strdup_printf("%.6f", (double)(first_ns / 1000) / 1e6);
     g_autofree char *until =
         chain->ended ? g_strdup_printf("%.6f", since_begin(report, chain->last_ns)) : g_strdup("-");
-    g_autofree char *device = ss_device_label(chain->device, columns[2]);
+    g_autofree char *device = ss_device_label(chain->device, ss_text_table_first_columns(table));
     g_autofree char *region = chain->has_range ? g_strdup_printf("%u", chain->shmid) : g_strdup("");
     g_autofree char *range =
         chain->has_range ? g_strdup_printf("0x%" G_GINT64_MODIFIER "x+0x%" G_GINT64_MODIFIER "x",
@@ -145,10 +145,8 @@ static void add_choice(const SsReport *report, GString *out, const SsChain *chai
     if (chain->own_fd >= 0) {
         g_string_append_printf(fds, "%s%d", fds->len ? "," : "", chain->own_fd);
     }
-    add_cells(out,
-              (const char *const[]){ at, until, device, region, range, fds->str,
-                                     ss_why_state(chain), NULL },
-              columns);
+    ss_text_table_row(table, (const char *const[]){ at, until, device, region, range, fds->str,
+                                                    ss_why_state(chain), NULL });
     g_string_free(fds, TRUE);
 }
 
@@ -163,22 +161,23 @@ static void add_choices(const SsReport *report, GString *out, const GPtrArray *f
     ss_text_wrap(out, 0, 0, heading);
     for (guint p = 0; p < report->model->processes->len; p++) {
         const SsProcess *process = g_ptr_array_index(report->model->processes, p);
-        bool any = false;
+        SsTextTable *table = NULL;
         for (guint i = 0; i < found->len; i++) {
             const SsChain *chain = g_ptr_array_index(found, i);
             if (chain->process != process) {
                 continue;
             }
-            if (!any) {
+            if (!table) {
                 g_autofree char *who = ss_process_text(process->vm, process->name, process->pid);
                 ss_text_wrap(out, 0, 2, who);
-                add_cells(out,
-                          (const char *const[]){ "at s", "until s", "device", "reg", "range", "fds",
-                                                 "state", NULL },
-                          columns);
-                any = true;
+                table = ss_text_table_new(report, columns, G_N_ELEMENTS(columns), 2);
+                ss_text_table_row(table, (const char *const[]){ "at s", "until s", "device", "reg",
+                                                                "range", "fds", "state", NULL });
             }
-            add_choice(report, out, chain);
+            add_choice(report, table, chain);
+        }
+        if (table) {
+            ss_text_table_end(table, out);
         }
     }
     if (chains->more) {
