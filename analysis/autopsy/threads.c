@@ -10,6 +10,8 @@
 
 #define SS_MAX_THREADS 65536
 #define SS_NS_PER_S G_GINT64_CONSTANT(1000000000)
+/* By which the time that a thread ran last may be off. */
+#define MOST_OFF_NS SS_NS_PER_S
 
 /* "running", "-1 sp pc" or "nr a1 a2 a3 a4 a5 a6 sp pc" */
 static void parse_call(const char *text, SsSeenThread *thread)
@@ -103,7 +105,7 @@ static void read_own_tid(int dir, const SsSeenProcess *process, SsSeenThread *th
 }
 
 static bool read_thread(int dir, int process_dir, SsSeenProcess *process, SsSeenThread *thread,
-                        const SsSince *since, gint64 now_ns)
+                        SsSince *since, gint64 now_ns)
 {
     char stat[1024];
     char call[256];
@@ -135,8 +137,11 @@ static bool read_thread(int dir, int process_dir, SsSeenProcess *process, SsSeen
         gint64 ago =
             started < 0 ? -1 : ss_since_ago(since, started, (guint)ss_proc_field(stat, 39));
         thread->last_ran_ns = ago < 0 ? 0 : now_ns - ago;
-        if (thread->last_ran_ns < process->start_ns) {
+        /* It did not run before its process did: what is little earlier is not that exact. */
+        if (thread->last_ran_ns < process->start_ns - MOST_OFF_NS) {
             thread->last_ran_ns = 0;
+        } else if (thread->last_ran_ns < process->start_ns) {
+            thread->last_ran_ns = process->start_ns;
         }
     }
     return true;
@@ -149,7 +154,7 @@ static gint compare_threads(gconstpointer a, gconstpointer b)
     return (one->tid > other->tid) - (one->tid < other->tid);
 }
 
-void ss_threads_read(int dir, SsSeenProcess *process, const SsSince *since)
+void ss_threads_read(int dir, SsSeenProcess *process, SsSince *since)
 {
     int tasks = openat(dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = tasks < 0 ? NULL : fdopendir(tasks);
