@@ -49,16 +49,18 @@ static char *reply_text(const SsDisagreement *found)
                            request, found->seq, found->told_value, found->seen_value);
 }
 
+static char *number_text(gint32 number)
+{
+    return number < 0 ? g_strdup_printf("failed with %d", number)
+                      : g_strdup_printf("is fd %d", number);
+}
+
 static char *dup_text(const SsDisagreement *found)
 {
-    gint32 values[] = { (gint32)found->told_value, (gint32)found->seen_value };
-    g_autofree char *texts[2] = { NULL, NULL };
-    for (guint i = 0; i < 2; i++) {
-        texts[i] = values[i] < 0 ? g_strdup_printf("failed with %d", values[i])
-                                 : g_strdup_printf("is fd %d", values[i]);
-    }
+    g_autofree char *told = number_text((gint32)found->told_value);
+    g_autofree char *seen = number_text((gint32)found->seen_value);
     return g_strdup_printf("the duplicate of fd %d %s, QEMU tells; seen from outside it %s",
-                           found->fd, texts[0], texts[1]);
+                           found->fd, told, seen);
 }
 
 static char *map_text(const SsDisagreement *found)
