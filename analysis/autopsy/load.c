@@ -373,25 +373,32 @@ static void load_stacks(SsLoad *load, JsonObject *from, SsEvidence *evidence)
     }
 }
 
-static bool is_too_deep(const char *data, gsize length)
+/* NULL when the text may be given to the parser: that would take several values in a row as well,
+ * and lose all but the last. */
+static const char *shape_fault(const char *data, gsize length)
 {
     guint depth = 0;
     bool in_string = false;
+    bool ended = false;
     for (gsize i = 0; i < length; i++) {
         if (in_string) {
             i += data[i] == '\\';
             in_string = i >= length || data[i] != '"';
+        } else if (g_ascii_isspace(data[i])) {
+            continue;
+        } else if (ended || (depth == 0 && data[i] != '{')) {
+            return "it is not one JSON object";
         } else if (data[i] == '"') {
             in_string = true;
         } else if (data[i] == '[' || data[i] == '{') {
             if (++depth > SS_MAX_DEPTH) {
-                return true;
+                return "it is nested too deeply";
             }
         } else if (data[i] == ']' || data[i] == '}') {
-            depth -= depth > 0;
+            ended = --depth == 0;
         }
     }
-    return false;
+    return NULL;
 }
 
 static void load_evidence(SsLoad *load, JsonNode *root, SsEvidence *evidence)
@@ -428,14 +435,15 @@ SsEvidence *ss_evidence_parse(const char *data, gsize length, const char *name, 
     g_autoptr(SsEvidence) evidence = ss_evidence_new();
     g_autoptr(GError) cause = NULL;
     SsLoad load = { 0 };
+    const char *fault = length <= SS_MAX_BYTES ? shape_fault(data, length) : NULL;
     if (length == 0) {
         refuse(&load, "it is empty");
     } else if (length > SS_MAX_BYTES) {
         refuse(&load, "it is too large");
     } else if (!g_utf8_validate(data, (gssize)length, NULL)) {
         refuse(&load, "it is no UTF-8");
-    } else if (is_too_deep(data, length)) {
-        refuse(&load, "it is nested too deeply");
+    } else if (fault) {
+        refuse(&load, "%s", fault);
     } else if (!json_parser_load_from_data(parser, data, (gssize)length, &cause)) {
         /* The parser's words may quote half a character. */
         g_autofree char *words = g_utf8_make_valid(cause->message, -1);
