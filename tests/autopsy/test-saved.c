@@ -177,6 +177,8 @@ static void test_damaged(void)
         { "\"address\" : \"0xf", "\"address\" : \"x", "\"address\" is missing" },
         { "\"frames\" : [", "\"frames\" : [null,", "\"frames\" is missing" },
         { "\"looks\" : [", "\"looks\" : [[[[[[[[[[[[[[[[[[[", "nested too deeply" },
+        { "{", "7 {", "not one JSON object" },
+        { "{", "{} {", "not one JSON object" },
         { "\"host\" : \"", "\"host\" : \"\xff", "no UTF-8" },
         { "\"host\" : \"", "\"\\ud800\"\"host\" : \"", "" },
     };
