@@ -97,6 +97,9 @@ typedef struct SsSince SsSince;
 SsSince *ss_since_new(void);
 void ss_since_free(SsSince *since);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SsSince, ss_since_free)
+/* "se.exec_start : 47279149.212633" (ms) of a thread's `sched` file, in ns by the clock of its CPU;
+ * -1: the kernel does not tell. */
+gint64 ss_since_exec_start(int dir, const char *name);
 /* Ns before now at which a thread ran last: its se.exec_start in ns, and the CPU it ran on; -1 when
  * that cannot be told. */
 gint64 ss_since_ago(SsSince *since, gint64 exec_start_ns, guint cpu);

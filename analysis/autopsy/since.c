@@ -69,14 +69,10 @@ static gint64 lag(const SsSince *since, guint cpu, bool interrupts, bool taken)
     return (interrupts ? stolen->interrupts : 0) + (taken ? stolen->taken : 0);
 }
 
-static gint64 own_exec_start(guint *ret_cpu)
+gint64 ss_since_exec_start(int dir, const char *name)
 {
     char text[1024];
-    char stat[1024];
-    /* Once more through the scheduler, which brings the account up to date. */
-    (void)sched_yield();
-    if (ss_proc_read(AT_FDCWD, "/proc/thread-self/sched", text, sizeof text) <= 0 ||
-        ss_proc_read(AT_FDCWD, "/proc/thread-self/stat", stat, sizeof stat) <= 0) {
+    if (ss_proc_read(dir, name, text, sizeof text) <= 0) {
         return -1;
     }
     const char *line = strstr(text, "se.exec_start");
@@ -86,8 +82,20 @@ static gint64 own_exec_start(guint *ret_cpu)
     }
     char *end;
     gint64 ms = g_ascii_strtoll(at + 1, &end, 10);
-    *ret_cpu = (guint)ss_proc_field(stat, 39);
     return ms * 1000000 + (*end == '.' ? g_ascii_strtoll(end + 1, NULL, 10) : 0);
+}
+
+static gint64 own_exec_start(guint *ret_cpu)
+{
+    char stat[1024];
+    /* Once more through the scheduler, which brings the account up to date. */
+    (void)sched_yield();
+    gint64 start = ss_since_exec_start(AT_FDCWD, "/proc/thread-self/sched");
+    if (ss_proc_read(AT_FDCWD, "/proc/thread-self/stat", stat, sizeof stat) <= 0) {
+        return -1;
+    }
+    *ret_cpu = (guint)ss_proc_field(stat, 39);
+    return start;
 }
 
 SsSince *ss_since_new(void)

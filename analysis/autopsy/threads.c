@@ -69,23 +69,6 @@ static bool read_counts(int dir, const char *stat, SsSeenThread *thread)
     return true;
 }
 
-/* "se.exec_start : 47279149.212633": ms */
-static gint64 exec_start_ns(int dir)
-{
-    char text[1024];
-    if (ss_proc_read(dir, "sched", text, sizeof text) <= 0) {
-        return -1;
-    }
-    const char *line = strstr(text, "se.exec_start");
-    const char *at = line ? strchr(line, ':') : NULL;
-    if (!at) {
-        return -1;
-    }
-    char *end;
-    gint64 ms = g_ascii_strtoll(at + 1, &end, 10);
-    return ms * 1000000 + (*end == '.' ? g_ascii_strtoll(end + 1, NULL, 10) : 0);
-}
-
 /* The tid that its program knows it by, where that is another one. */
 static void read_own_tid(int dir, const SsSeenProcess *process, SsSeenThread *thread)
 {
@@ -133,7 +116,7 @@ static bool read_thread(int dir, int process_dir, SsSeenProcess *process, SsSeen
         ss_call_read(process_dir, process, thread);
     }
     if (thread->call == SS_CALL_IN || thread->call == SS_CALL_OUTSIDE) {
-        gint64 started = exec_start_ns(dir);
+        gint64 started = ss_since_exec_start(dir, "sched");
         gint64 ago =
             started < 0 ? -1 : ss_since_ago(since, started, (guint)ss_proc_field(stat, 39));
         thread->last_ran_ns = ago < 0 ? 0 : now_ns - ago;
