@@ -27,7 +27,7 @@ BT_PLUGIN_SINK_COMPONENT_CLASS_HELP(
     "\n"
     "Parameters, all of which may be left out:\n"
     "\n"
-    "  format=\"text\"        text, json, sarif, junit or chrome\n"
+    "  format=\"text\"        text, json, html, sarif, junit or chrome\n"
     "  output=\"PATH\"        where to write; standard output if not given\n"
     "  fail-on=\"suspected\"  end the graph with an error for findings of this certainty or a\n"
     "                       higher one: observed, suspected, hazard, unknown or never.\n"

@@ -110,6 +110,13 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb
         { "end", 0, 0, G_OPTION_ARG_STRING, &selects.end, "Read no further than this", "TIME" },
         { 0 },
     };
+    const GOptionEntry of_entries[] = {
+        { "device", 0, 0, G_OPTION_ARG_STRING_ARRAY, &acquire->selection.devices,
+          "Of this device; may be repeated", "ID" },
+        { "vm", 0, 0, G_OPTION_ARG_STRING_ARRAY, &acquire->selection.vms,
+          "Of this VM; may be repeated", "NAME" },
+        { 0 },
+    };
     g_autofree char *name = g_strdup_printf("shmemscope %s", argv[0]);
     g_autofree char **arguments = g_new0(char *, argc + 1);
     for (int i = 0; i < argc; i++) {
@@ -137,6 +144,9 @@ static bool parse(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb
     }
     if (verb->selects) {
         g_option_context_add_main_entries(context, select_entries, NULL);
+    }
+    if (verb->of) {
+        g_option_context_add_main_entries(context, of_entries, NULL);
     }
     if (verb->more) {
         g_option_context_add_main_entries(context, verb->more, NULL);
@@ -229,15 +239,19 @@ static bool explain_file(SsAcquire *acquire, const char *verb, const SsFormat *f
 bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb *verb,
                 int *ret_status)
 {
-    if (!ss_acquire_options(acquire, argc, argv, verb, ret_status)) {
-        return false;
-    }
+    return ss_acquire_options(acquire, argc, argv, verb, ret_status) &&
+           ss_acquire_traces(acquire, argv[0], verb, ret_status);
+}
+
+bool ss_acquire_traces(SsAcquire *acquire, const char *name, const SsReadingVerb *verb,
+                       int *ret_status)
+{
     if (!acquire->traces || !acquire->traces[0]) {
-        return ss_usage_error(argv[0], "no TRACE is given", ret_status);
+        return ss_usage_error(name, "no TRACE is given", ret_status);
     }
     for (guint i = 0; acquire->traces[i]; i++) {
         if (verb->looked && ss_evidence_is(acquire->traces[i])) {
-            return explain_file(acquire, argv[0], verb->looked, ret_status);
+            return explain_file(acquire, name, verb->looked, ret_status);
         }
     }
     Progress state = { .begin_us = g_get_monotonic_time() };
@@ -251,6 +265,7 @@ bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb *
     acquire->model = ss_model_new();
     acquire->checks = ss_checks_new(acquire->model);
     acquire->lives = acquire->format->lives ? ss_lives_new(acquire->model) : NULL;
+    acquire->chains = acquire->wanted ? ss_chains_new(acquire->model, acquire->wanted) : NULL;
     gboolean read = ss_decode(acquire->model, (const char *const *)acquire->traces, &options,
                               diagnostics, &error);
     if (state.shown) {
@@ -266,7 +281,7 @@ bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb *
     }
     ss_model_finish(acquire->model);
     ss_checks_finish(acquire->checks);
-    return choose(acquire, argv[0], ret_status);
+    return choose(acquire, name, ret_status);
 }
 
 void ss_acquire_clear(SsAcquire *acquire)
@@ -279,6 +294,7 @@ void ss_acquire_clear(SsAcquire *acquire)
     g_clear_pointer(&acquire->fail_on, g_free);
     g_clear_pointer(&acquire->traces, g_strfreev);
     g_clear_pointer(&acquire->lives, g_ptr_array_unref);
+    g_clear_pointer(&acquire->chains, ss_chains_free);
     ss_selection_clear(&acquire->selection);
 }
 
@@ -288,6 +304,7 @@ int ss_acquire_show(SsAcquire *acquire)
         .model = acquire->model,
         .checks = acquire->checks,
         .lives = acquire->lives,
+        .chains = acquire->chains,
         .selection = acquire->at < 0 ? &acquire->selection : NULL,
         .version = SS_VERSION,
         .evidence = acquire->evidence,

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "analysis/autopsy/evidence.h"
+#include "analysis/model/chain.h"
 #include "analysis/report/format.h"
 
 typedef struct SsAcquire {
@@ -14,6 +15,8 @@ typedef struct SsAcquire {
     char *fail_on;
     SsSelection selection;
     GPtrArray *lives;       /* owned; NULL: the format does not ask for them */
+    const SsWanted *wanted; /* weak; NULL: no chain is asked for */
+    SsChains *chains;       /* owned; of what is wanted */
     double at;              /* seconds after the first event; < 0: to the end */
     char **traces;          /* owned */
     const SsFormat *format; /* static */
@@ -33,6 +36,7 @@ typedef struct SsReadingVerb {
     bool fails;               /* with --fail-on */
     bool at;                  /* with --at */
     bool selects;             /* with --checks, --begin, --end, --device and --vm */
+    bool of;                  /* with --device and --vm */
     const GOptionEntry *more; /* options of its own, or NULL */
 } SsReadingVerb;
 
@@ -40,8 +44,11 @@ typedef struct SsReadingVerb {
  * into *ret_status and returns false; after --help too. */
 bool ss_acquire(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb *verb,
                 int *ret_status);
-/* Of a verb that reads no traces: parses its options only; its arguments are in `traces`, NULL when
- * there are none. */
+/* The second half of that, for a verb that has looked at its words first: reads `traces`. */
+bool ss_acquire_traces(SsAcquire *acquire, const char *name, const SsReadingVerb *verb,
+                       int *ret_status);
+/* The first half, and of a verb that reads no traces: parses its options only; its
+ * arguments are in `traces`, NULL when there are none. */
 bool ss_acquire_options(SsAcquire *acquire, int argc, char **argv, const SsReadingVerb *verb,
                         int *ret_status);
 /* Explains evidence, which it takes; `path` is its name in the report. */

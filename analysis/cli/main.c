@@ -25,6 +25,7 @@ static const Verb verbs[] = {
     { "mappings", ss_verb_mappings, "what is mapped at the end of it, or at a time" },
     { "fds", ss_verb_fds, "which descriptors are open, and what for" },
     { "waits", ss_verb_waits, "who waits, since when, and how long waits took" },
+    { "why", ss_verb_why, "the steps of one mapping or descriptor, and which is missing" },
 #ifdef SS_HAVE_RECORD
     { "doctor", ss_verb_doctor, "what can be traced on this host, and what mends the rest" },
 #endif

@@ -18,4 +18,5 @@ int ss_verb_report(int argc, char **argv);
 int ss_verb_mappings(int argc, char **argv);
 int ss_verb_fds(int argc, char **argv);
 int ss_verb_waits(int argc, char **argv);
+int ss_verb_why(int argc, char **argv);
 int ss_verb_doctor(int argc, char **argv);

@@ -31,9 +31,17 @@ static void on_life(SsModel *model, const SsMapping *mapping, gpointer user_data
     life->shm_offset = mapping->shm_offset;
     life->len = mapping->len;
     life->seq = mapping->seq;
+    life->fd_offset = mapping->fd_offset;
+    life->gpa = mapping->gpa;
+    life->ino = mapping->ino;
+    life->fd = mapping->fd;
+    life->writable = mapping->writable;
+    life->details = mapping->details;
+    (void)g_strlcpy(life->reason, mapping->reason, sizeof life->reason);
     life->request_ns = mapping->request_ns;
     life->reply_ns = mapping->reply_ns;
     life->birth_ns = mapping->birth_seen ? mapping->birth_ns : 0;
+    life->added_ns = mapping->added_ns;
     life->visible_ns = mapping->visible_ns;
     life->removed_ns = mapping->removed_ns;
     life->finalized_ns = mapping->finalized_ns;

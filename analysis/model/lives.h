@@ -14,7 +14,12 @@ typedef struct SsLife {
     char *state;        /* owned; how it ended, "visible" and so on */
     guint32 shmid;
     guint64 shm_offset, len, seq;
-    gint64 request_ns, reply_ns, birth_ns, visible_ns, removed_ns, finalized_ns, closed_ns;
+    guint64 fd_offset, gpa, ino; /* as in SsMapping */
+    gint32 fd;                   /* -1: not known */
+    bool writable, details;
+    char reason[16]; /* why it was removed */
+    gint64 request_ns, reply_ns, birth_ns, added_ns, visible_ns, removed_ns, finalized_ns,
+        closed_ns;
 } SsLife;
 
 /* Connects itself to the model, before it is fed: an array of owned SsLife, in order of their ends.

@@ -67,6 +67,12 @@ void ss_model_set_life(SsModel *model, SsLifeFunc func, gpointer user_data)
     model->life_data = user_data;
 }
 
+void ss_model_set_applied(SsModel *model, SsAppliedFunc func, gpointer user_data)
+{
+    model->applied = func;
+    model->applied_data = user_data;
+}
+
 void ss_model_tell(SsModel *model, const SsNotice *notice)
 {
     if (model->notice) {
@@ -381,6 +387,9 @@ SsProcess *ss_model_apply(SsModel *model, const SsEvent *event)
     ss_structure_event(process, event);
     ss_place_event(model, process, thread, event);
     ss_depth_event(model, process, thread, event);
+    if (model->applied) {
+        model->applied(model, process, thread, event, model->applied_data);
+    }
     return process;
 }
 

@@ -74,6 +74,10 @@ typedef struct SsNotice {
 /* A mapping's life has ended, or the recording has. */
 typedef void (*SsLifeFunc)(SsModel *model, const SsMapping *mapping, gpointer user_data);
 
+/* The model has taken an event. */
+typedef void (*SsAppliedFunc)(SsModel *model, SsProcess *process, SsThread *thread,
+                              const SsEvent *event, gpointer user_data);
+
 typedef void (*SsNoticeFunc)(SsModel *model, const SsNotice *notice, gpointer user_data);
 
 struct SsModel {
@@ -98,6 +102,8 @@ struct SsModel {
     gpointer notice_data;
     SsLifeFunc life;
     gpointer life_data;
+    SsAppliedFunc applied;
+    gpointer applied_data;
 };
 
 SsModel *ss_model_new(void);
@@ -110,6 +116,9 @@ void ss_model_set_notice(SsModel *model, SsNoticeFunc func, gpointer user_data);
 /* Each mapping is told to `func` once, synchronously: when nothing more comes of it, or at
  * ss_model_finish(). It is the model's own, and may be gone after that. */
 void ss_model_set_life(SsModel *model, SsLifeFunc func, gpointer user_data);
+
+/* Each event of the model's own is told to `func` after the model has taken it. */
+void ss_model_set_applied(SsModel *model, SsAppliedFunc func, gpointer user_data);
 
 /* Strings are copied; NULL means not known. Returns the trace's index. Nothing counts as
  * recorded until ss_model_set_recorded(). */

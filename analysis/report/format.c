@@ -15,6 +15,7 @@ const SsFormat ss_report_formats[] = {
     { "json", ss_report_json },
     { "sarif", ss_report_sarif },
     { "junit", ss_report_junit },
+    { "html", ss_report_html, .lives = true },
     { "chrome", ss_report_chrome, .lives = true },
     { NULL, NULL },
 };

@@ -13,3 +13,6 @@ char *ss_report_sarif(const SsReport *report);
 char *ss_report_junit(const SsReport *report);
 /* Chrome's trace events, for Perfetto; of a report with lives. */
 char *ss_report_chrome(const SsReport *report);
+/* A page for a browser, in one file that asks for nothing else; of a report with lives, or without.
+ */
+char *ss_report_html(const SsReport *report);

@@ -282,7 +282,7 @@ static void add_finding(JsonBuilder *json, const SsReport *report, const SsFindi
     json_builder_end_object(json);
 }
 
-static JsonBuilder *document(const SsReport *report, const char *schema)
+JsonBuilder *ss_json_document(const SsReport *report, const char *schema)
 {
     JsonBuilder *json = json_builder_new();
     json_builder_begin_object(json);
@@ -362,7 +362,7 @@ static void add_listing_undecided(JsonBuilder *json, const SsReport *report, SsL
 char *ss_report_json(const SsReport *report)
 {
     const SsModel *model = report->model;
-    JsonBuilder *json = document(report, "shmemscope-report");
+    JsonBuilder *json = ss_json_document(report, "shmemscope-report");
     add_selection(json, report);
     ss_json_begin_array(json, "devices");
     for (guint p = 0; p < model->processes->len; p++) {
@@ -401,7 +401,7 @@ char *ss_report_json(const SsReport *report)
 
 char *ss_mappings_json(const SsReport *report)
 {
-    JsonBuilder *json = document(report, "shmemscope-mappings");
+    JsonBuilder *json = ss_json_document(report, "shmemscope-mappings");
     ss_json_mappings(json, report, G_MAXUINT);
     add_listing_undecided(json, report, SS_LISTING_MAPPINGS);
     return ss_json_end(json, true);
@@ -409,7 +409,7 @@ char *ss_mappings_json(const SsReport *report)
 
 char *ss_fds_json(const SsReport *report)
 {
-    JsonBuilder *json = document(report, "shmemscope-fds");
+    JsonBuilder *json = ss_json_document(report, "shmemscope-fds");
     ss_json_descriptors(json, report, G_MAXUINT);
     add_listing_undecided(json, report, SS_LISTING_FDS);
     return ss_json_end(json, true);
@@ -417,7 +417,7 @@ char *ss_fds_json(const SsReport *report)
 
 char *ss_waits_json(const SsReport *report)
 {
-    JsonBuilder *json = document(report, "shmemscope-waits");
+    JsonBuilder *json = ss_json_document(report, "shmemscope-waits");
     ss_json_waits(json, report);
     ss_json_open_waits(json, report, G_MAXUINT);
     add_listing_undecided(json, report, SS_LISTING_WAITS);

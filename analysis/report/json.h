@@ -22,6 +22,9 @@ void ss_json_begin_object(JsonBuilder *json, const char *name);
 /* Ends the outermost object. Takes the builder; the caller frees the text. */
 char *ss_json_end(JsonBuilder *json_taken, bool pretty);
 
+/* json.c: a document of that schema, with what all have; to be ended by ss_json_end(). */
+JsonBuilder *ss_json_document(const SsReport *report, const char *schema);
+
 /* json-records.c */
 void ss_json_span(JsonBuilder *json, const char *name, const SsSpan *span);
 /* "waits" of the whole recording, and "device_waits" of each device. */

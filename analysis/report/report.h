@@ -8,17 +8,19 @@
 
 #include "analysis/checks/selection.h"
 
-#define SS_SCHEMA_VERSION "1.3"
+#define SS_SCHEMA_VERSION "1.4"
 
 typedef struct SsReport SsReport;
 typedef struct _JsonBuilder JsonBuilder;
 struct SsEvidence;
+struct SsChains;
 
 struct SsReport {
     const SsModel *model;              /* weak; finished */
     const SsChecks *checks;            /* weak; finished */
     const SsSelection *selection;      /* weak; applied; NULL: all is asked for */
     const GPtrArray *lives;            /* weak; of SsLife; NULL: not asked for */
+    const struct SsChains *chains;     /* weak; NULL: not asked for */
     const char *version;               /* of the tool; static */
     const struct SsEvidence *evidence; /* weak; what was looked at; NULL: it is a recording */
     const GPtrArray *stacks;           /* weak; of SsStacks; NULL: not asked for */

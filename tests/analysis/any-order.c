@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "analysis/report/report.h"
+#include "analysis/report/why.h"
 #include "analysis/wire/wire.h"
 
 static const char *const words[] = {
@@ -67,8 +68,8 @@ static bool is_text(const char *text)
 static bool render(const SsReport *report)
 {
     char *(*const renderers[])(const SsReport *) = {
-        ss_report_text, ss_report_json, ss_mappings_text, ss_mappings_json,
-        ss_fds_text,    ss_fds_json,    ss_waits_text,    ss_waits_json,
+        ss_report_text, ss_report_json, ss_mappings_text, ss_mappings_json, ss_fds_text,
+        ss_fds_json,    ss_waits_text,  ss_waits_json,    ss_why_text,      ss_why_json,
     };
     for (guint i = 0; i < G_N_ELEMENTS(renderers); i++) {
         g_autofree char *text = renderers[i](report);
@@ -91,6 +92,9 @@ int main(int argc, char **argv)
     g_autoptr(SsModel) model = ss_model_new();
     g_autoptr(SsWire) wire = ss_wire_new(model);
     g_autoptr(SsChecks) checks = ss_checks_new(model);
+    SsWanted wanted = { .kind = SS_WANTED_OFFSET, .offset = 0, .fd = 3 };
+    wanted.kind = g_rand_boolean(rand) ? SS_WANTED_OFFSET : SS_WANTED_FD;
+    SsChains *chains = ss_chains_new(model, &wanted);
     guint trace = ss_model_add_trace(model, "any", "", "host");
     for (guint id = 0; id < SS_N_EVENTS; id++) {
         ss_model_set_recorded(model, trace, id);
@@ -114,10 +118,27 @@ int main(int argc, char **argv)
     ss_wire_finish(wire);
     ss_model_finish(model);
     ss_checks_finish(checks);
-    SsReport report = { .model = model, .checks = checks, .version = "test" };
+    SsReport report = { .model = model, .checks = checks, .chains = chains, .version = "test" };
     if (!render(&report) || model->events != events) {
         return 1;
     }
-    (void)printf("%" G_GUINT64_FORMAT " events, %u findings\n", events, checks->findings->len);
+    g_autoptr(GPtrArray) found = ss_chains_found(chains);
+    for (guint i = 0; i < found->len; i++) {
+        /* Told alone, each has its text too. */
+        const SsChain *chain = g_ptr_array_index(found, i);
+        g_autoptr(GPtrArray) rows = ss_why_rows(chain);
+        g_autoptr(GPtrArray) missing = ss_why_missing(&report, chain);
+        g_autoptr(GPtrArray) about = ss_why_findings(&report, chain, missing);
+        g_autofree char *what = ss_why_what_text(chain);
+        for (guint r = 0; r < rows->len; r++) {
+            if (!is_text(((const SsWhyRow *)g_ptr_array_index(rows, r))->text)) {
+                (void)fprintf(stderr, "a row is not text\n");
+                return 1;
+            }
+        }
+    }
+    (void)printf("%" G_GUINT64_FORMAT " events, %u findings, %u chains\n", events,
+                 checks->findings->len, found->len);
+    ss_chains_free(chains);
     return 0;
 }

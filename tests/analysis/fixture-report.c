@@ -2,14 +2,17 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * fixture-report FORMAT FIXTURE [WITHOUT]: what the tool would say about the fixture.
- * FORMAT: report-text, report-json, mappings-text, ..., or "ids": one line
+ * FORMAT: report-text, report-json, report-html, mappings-text, ..., or "ids": one line
  * "ID CERTAINTY COUNT" for each finding. WITHOUT: a class or event that is left out.
+ * Or "why-text" and "why-json" with a WHAT behind the FIXTURE: 0x1000+0x1000, 0x1000, fd:31 or
+ * inode:7000, and @SECONDS behind that.
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/model/lives.h"
 #include "analysis/report/formats.h"
-#include "analysis/report/report.h"
+#include "analysis/report/why.h"
 #include "analysis/reproduce/reproduce.h"
 #include "tests/analysis/fixture.h"
 
@@ -57,6 +60,7 @@ static const Format formats[] = {
     { "ids", ids },
     { "report-text", ss_report_text },
     { "report-json", ss_report_json },
+    { "report-html", ss_report_html },
     { "report-junit", ss_report_junit },
     { "mappings-text", ss_mappings_text },
     { "mappings-json", ss_mappings_json },
@@ -64,6 +68,8 @@ static const Format formats[] = {
     { "fds-json", ss_fds_json },
     { "waits-text", ss_waits_text },
     { "waits-json", ss_waits_json },
+    { "why-text", ss_why_text },
+    { "why-json", ss_why_json },
 };
 
 static bool leave_out(SsFixture *fixture, const char *name)
@@ -78,6 +84,28 @@ static bool leave_out(SsFixture *fixture, const char *name)
         }
     }
     return any;
+}
+
+/* Of well-formed words only: they are the tests' own. */
+static SsWanted wanted_of(const char *word)
+{
+    SsWanted wanted = { .fd = -1 };
+    const char *at = strchr(word, '@');
+    char *end = NULL;
+    if (g_str_has_prefix(word, "fd:")) {
+        wanted.kind = SS_WANTED_FD;
+        wanted.fd = (gint32)g_ascii_strtoll(word + 3, NULL, 0);
+    } else if (g_str_has_prefix(word, "inode:")) {
+        wanted.kind = SS_WANTED_INODE;
+        wanted.ino = g_ascii_strtoull(word + 6, NULL, 0);
+    } else {
+        wanted.offset = g_ascii_strtoull(word, &end, 0);
+        wanted.kind = *end == '+' ? SS_WANTED_RANGE : SS_WANTED_OFFSET;
+        wanted.len = *end == '+' ? g_ascii_strtoull(end + 1, NULL, 0) : 0;
+    }
+    wanted.at_given = at != NULL;
+    wanted.at_ns = at ? (gint64)(g_ascii_strtod(at + 1, NULL) * SS_NS_PER_S + 0.5) : 0;
+    return wanted;
 }
 
 int main(int argc, char **argv)
@@ -98,16 +126,28 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "%s\n", error->message);
         return 2;
     }
-    if (argc > 3 && !leave_out(fixture, argv[3])) {
+    bool why = g_str_has_prefix(argv[1], "why-");
+    if (why && argc < 4) {
+        (void)fprintf(stderr, "Of what?\n");
+        return 2;
+    }
+    if (!why && argc > 3 && !leave_out(fixture, argv[3])) {
         (void)fprintf(stderr, "No such class or event: %s\n", argv[3]);
         return 2;
     }
+    g_autoptr(GPtrArray) lives = NULL;
     g_autoptr(SsModel) model = ss_model_new();
     g_autoptr(SsChecks) checks = ss_checks_new(model);
+    lives = ss_lives_new(model);
+    SsWanted wanted = why ? wanted_of(argv[3]) : (SsWanted){ 0 };
+    SsChains *chains = why ? ss_chains_new(model, &wanted) : NULL;
     ss_fixture_feed(fixture, model);
     ss_checks_finish(checks);
-    SsReport report = { .model = model, .checks = checks, .version = "test" };
+    SsReport report = {
+        .model = model, .checks = checks, .lives = lives, .chains = chains, .version = "test"
+    };
     g_autofree char *text = format->render(&report);
     (void)fputs(text, stdout);
+    ss_chains_free(chains);
     return 0;
 }

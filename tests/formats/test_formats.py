@@ -106,6 +106,13 @@ class Formats(unittest.TestCase):
         self.check_chrome(events)
         return events
 
+    def html(self, name):
+        """The data of the page: what a browser parses it to."""
+        parts = re.findall(r'<script type="application/json" id="(\w+)">(.*?)</script>',
+                           self.render("html", name), re.DOTALL)
+        self.assertEqual([part for part, _ in parts], ["report", "more", "lives"])
+        return {part: json.loads(data) for part, data in parts}
+
     def check_chrome(self, events):
         """What the format asks for: begins and ends pair and nest, arrows have both ends."""
         open_ones = collections.defaultdict(list)
@@ -156,6 +163,9 @@ class Formats(unittest.TestCase):
                 events = self.chrome(name)
                 self.assertEqual(sorted((e["name"], e["args"]["certainty"]) for e in events
                                         if e["ph"] == "i"), found)
+                page = self.html(name)
+                self.assertEqual(page["report"], data)
+                self.assertEqual(len(page["more"]["titles"]), len(found))
                 seen |= alarms(data)
         self.assertGreaterEqual(len(seen), 4, seen)
 
@@ -303,6 +313,7 @@ class Formats(unittest.TestCase):
                                                 if r["kind"] == "fail"})
                 self.assertEqual(alarms(data), {c.get("name") for c in self.junit(kind)
                                                 if c.find("failure") is not None})
+                self.assertEqual(self.html(kind)["report"], data)
                 self.assertIn("reply-commit-deadlock",
                               {e["name"] for e in self.chrome(kind) if e["ph"] == "i"})
 

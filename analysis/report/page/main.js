@@ -1,0 +1,32 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Puts the parts together.
+ */
+function showNavigation() {
+  for (const section of document.querySelectorAll("main > section")) {
+    if (section.hidden || !section.dataset.name) continue;
+    byId("nav").append(make("a", { href: `#${section.id}` }, section.dataset.name));
+  }
+}
+
+/* What is drawn on a canvas does not change its colours by itself. */
+function repaint() {
+  picture.colours = null;
+  picture.draw();
+  redrawPlots();
+}
+
+showVerdict();
+showTimeline();
+showFindings();
+showCharts();
+showDistributions();
+showWaits();
+showMappings();
+showWorth();
+showNavigation();
+window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+window.addEventListener("beforeprint", repaint);
+window.addEventListener("afterprint", repaint);
+document.documentElement.dataset.ready = String(Math.round(performance.now()));

@@ -1,0 +1,84 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What the browser tests share: pages made of fixtures, opened from disk in headless Chromium. A
+ * page that says anything on the console, or asks for anything but itself, has failed.
+ */
+"use strict";
+
+const assert = require("node:assert/strict");
+const { execFileSync } = require("node:child_process");
+const fs = require("node:fs");
+const os = require("node:os");
+const path = require("node:path");
+
+const { SHMEMSCOPE_PLAYWRIGHT, SHMEMSCOPE_CHROMIUM, SHMEMSCOPE_FIXTURE_REPORT,
+  SHMEMSCOPE_TESTS } = process.env;
+const { chromium } = require(path.join(SHMEMSCOPE_PLAYWRIGHT, "node_modules", "playwright-core"));
+
+const MOST = 1 << 29; // of what a program may print
+const tmp = fs.mkdtempSync(path.join(os.tmpdir(), "shmemscope-page-"));
+process.on("exit", () => fs.rmSync(tmp, { recursive: true }));
+
+const fixture = (name) => {
+  const places = [path.join(SHMEMSCOPE_TESTS, "analysis", "fixtures", `${name}.fixture`),
+    path.join(SHMEMSCOPE_TESTS, "checks", `${name}.fixture`)];
+  return places.find((place) => fs.existsSync(place));
+};
+
+/* The page of a fixture's text, as a file; and the report as JSON. */
+function made(name, text) {
+  const source = path.join(tmp, `${name}.fixture`);
+  fs.writeFileSync(source, text);
+  const say = (format) => execFileSync(SHMEMSCOPE_FIXTURE_REPORT, [format, source],
+    { maxBuffer: MOST });
+  const file = path.join(tmp, `${name}.html`);
+  fs.writeFileSync(file, say("report-html"));
+  return { file, report: JSON.parse(say("report-json")) };
+}
+const pageOf = (name) => made(name, fs.readFileSync(fixture(name), "utf8"));
+
+let browser = null;
+const begin = async () => {
+  browser = await chromium.launch({ executablePath: SHMEMSCOPE_CHROMIUM });
+};
+const end = () => browser.close();
+
+/* Opens it, gives it to `does`, and sees to it that nothing was said or asked for. */
+async function opened(file, does, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 },
+    reducedMotion: "reduce", ...options });
+  const said = [], asked = [];
+  const page = await context.newPage();
+  page.on("console", (message) => said.push(`${message.type()}: ${message.text()}`));
+  page.on("pageerror", (error) => said.push(String(error.stack)));
+  page.on("dialog", (dialog) => { said.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
+  context.on("request", (request) => asked.push(request.url()));
+  await page.goto(`file://${file}`);
+  await page.waitForFunction(() => document.documentElement.dataset.ready);
+  await does(page);
+  await context.close();
+  assert.deepEqual(said, []);
+  assert.deepEqual(asked.filter((url) => url !== "data:,"), [`file://${file}`]);
+}
+
+const textOf = (page, selector) => page.locator(selector).allTextContents();
+
+/* Moves the pointer over the timeline until its words are about something that fits. */
+async function hover(page, wanted) {
+  const canvas = page.locator("#timeline-canvas");
+  await canvas.scrollIntoViewIfNeeded();
+  const box = await canvas.boundingBox();
+  for (let y = 46; y < box.height; y += 6) {
+    for (let x = 180; x < box.width - 4; x += 24) {
+      await page.mouse.move(box.x + x, box.y + y);
+      const tip = page.locator(".tip");
+      if (await tip.isVisible() && wanted.test(await tip.textContent())) {
+        return { x: box.x + x, y: box.y + y, text: await tip.textContent() };
+      }
+    }
+  }
+  return assert.fail(`nothing in the timeline says ${wanted}`);
+}
+
+module.exports = { assert, begin, end, fixture, made, opened, pageOf, hover, textOf, tmp };

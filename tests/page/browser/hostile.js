@@ -1,0 +1,50 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Names that would like to be more than text.
+ */
+"use strict";
+
+const fs = require("node:fs");
+const { after, before, test } = require("node:test");
+const { assert, begin, end, fixture, made, opened } = require("./common.js");
+
+before(begin);
+after(end);
+
+const OWN = "window.owned=1";
+const NAMES = {
+  script: `</script><script>${OWN}</script>`,
+  image: `<img src=x onerror=${OWN}><svg onload=${OWN}>`,
+  comment: "<!--<script>",
+  separators: "a\\342\\200\\250b\\342\\200\\251c",
+  bytes: "\\377\\376\\300\\200\\355\\240\\200 and a half \\342\\202",
+  quotes: `\\"} ] , \\\\ \\\\u0000 ${"$"}{x} %s`,
+  address: "https://example.invalid/x",
+  megabyte: "<&" + "x".repeat(1 << 20),
+};
+
+for (const [kind, name] of Object.entries(NAMES)) {
+  for (const source of ["map-pipelined", "mapping-leak.reset-keeps"]) {
+    test(`a name of ${kind} in ${source}`, async () => {
+      const plain = fs.readFileSync(fixture(source), "utf8");
+      const text = plain.replace(/\b(vm|id|chardev)=[\w-]+/g, (all, key) => `${key}="${name}"`);
+      assert.notEqual(text, plain);
+      const { file, report } = made(`${kind}-${source}`, text);
+      await opened(file, async (page) => {
+        assert.equal(await page.evaluate(() => window.owned), undefined);
+        assert.equal(await page.locator("img, iframe, body svg[onload], object").count(), 0);
+        assert.equal(await page.locator("script").count(), 4);
+        const alarms = report.findings.filter((f) => ["observed", "suspected"].includes(f.certainty));
+        assert.equal(await page.locator("#findings article").count(), alarms.length);
+        await page.locator("#mappings td button").first().click();
+        assert.equal(await page.locator(".story").count(), 1);
+        assert.equal(await page.evaluate(() => window.owned), undefined);
+        /* Nothing is so wide that the page has to be moved sideways. */
+        assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+        const said = report.processes[0].vm.slice(0, 100);
+        assert.ok((await page.locator("#verdict").textContent()).includes(said));
+      });
+    });
+  }
+}

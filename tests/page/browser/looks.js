@@ -1,0 +1,146 @@
+/*
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What the page shows: findings with their witnesses, losses, nothing that alarms of a healthy run;
+ * in the dark, on paper, and to who does not see it.
+ */
+"use strict";
+
+const { after, before, test } = require("node:test");
+const { assert, begin, end, opened, pageOf, textOf } = require("./common.js");
+
+before(begin);
+after(end);
+
+const ALARM = (finding) => ["observed", "suspected"].includes(finding.certainty);
+
+for (const name of ["map-pipelined", "reply-commit-deadlock.both-sides",
+  "mapping-leak.reset-keeps", "fd-leak.reclaim-passed-by"]) {
+  test(`findings of ${name}`, async () => {
+    const { file, report } = pageOf(name);
+    const alarms = report.findings.filter(ALARM);
+    assert.ok(alarms.length > 0);
+    await opened(file, async (page) => {
+      assert.deepEqual(await textOf(page, "#findings article .summary"),
+        alarms.map((finding) => finding.summary));
+      assert.equal(await page.locator("#verdict .verdict.bad").count(), 1);
+      const cards = page.locator("#findings article");
+      for (const [i, finding] of alarms.entries()) {
+        const card = cards.nth(i);
+        assert.equal(await card.locator("header .badge").textContent(), finding.certainty);
+        for (const statement of finding.statements) {
+          assert.ok((await card.textContent()).includes(statement.text));
+        }
+        /* Each line of the witness is in the column of who did it. */
+        const rows = card.locator(".witness").first().locator("tbody tr");
+        assert.equal(await rows.count(), finding.witness.length);
+        for (const [n, line] of finding.witness.entries()) {
+          const cell = rows.nth(n).locator("td").nth(line.side === "QEMU" ? 1 : 2);
+          assert.equal(await cell.textContent(), line.text);
+        }
+      }
+    });
+  });
+}
+
+test("a healthy run alarms nobody", async () => {
+  const { file } = pageOf("healthy");
+  await opened(file, async (page) => {
+    assert.match(await page.locator("h1").textContent(), /^Nothing found/);
+    assert.equal(await page.locator(".bad, .alarm").count(), 0);
+    assert.equal(await page.locator("#findings").isVisible(), false);
+    assert.match(await page.locator("#worth").textContent(), /could decide/);
+  });
+});
+
+test("losses are marked", async () => {
+  const { file } = pageOf("losses");
+  await opened(file, async (page) => {
+    assert.match(await page.locator("#timeline .legend").textContent(), /events lost/);
+    assert.ok(await page.locator("#timeline details tbody tr").count() > 0);
+    assert.equal(await page.locator(".verdict.good").count(), 0);
+    assert.match(await page.locator("#worth").textContent(), /lost/);
+  });
+  await opened(pageOf("healthy").file, async (page) => {
+    assert.doesNotMatch(await page.locator("#timeline .legend").textContent(), /lost/);
+  });
+});
+
+const brightness = (page, selector) => page.locator(selector).evaluate((element) => {
+  const [r, g, b] = getComputedStyle(element).backgroundColor.match(/[\d.]+/g).map(Number);
+  return (r + g + b) / 3;
+});
+/* Of a corner of the canvas, by a copy of it. */
+const painted = (page) => page.evaluate(() => {
+  const canvas = document.getElementById("timeline-canvas");
+  const copy = document.createElement("canvas");
+  const pen = copy.getContext("2d", { willReadFrequently: true });
+  pen.drawImage(canvas, 4, canvas.height - 4, 1, 1, 0, 0, 1, 1);
+  const [r, g, b] = pen.getImageData(0, 0, 1, 1).data;
+  return (r + g + b) / 3;
+});
+
+test("in the dark", async () => {
+  const { file } = pageOf("map-pipelined");
+  await opened(file, async (page) => {
+    assert.ok(await brightness(page, "body") < 60);
+    assert.ok(await painted(page) < 60);
+    await page.emulateMedia({ colorScheme: "light" });
+    assert.ok(await brightness(page, "body") > 200);
+    assert.ok(await painted(page) > 200);
+  }, { colorScheme: "dark" });
+});
+
+test("on paper it is light and without what paper cannot do", async () => {
+  const { file } = pageOf("mapping-leak.reset-keeps");
+  await opened(file, async (page) => {
+    await page.emulateMedia({ media: "print", colorScheme: "dark" });
+    assert.ok(await brightness(page, "body") > 200);
+    assert.equal(await page.locator(".top").isVisible(), false);
+    assert.equal(await page.locator("#timeline .bar").isVisible(), false);
+    assert.ok((await page.pdf()).length > 10000);
+  });
+});
+
+test("to who does not see it", async () => {
+  const { file, report } = pageOf("mapping-leak.reset-keeps");
+  await opened(file, async (page) => {
+    const wrong = await page.evaluate(() => {
+      const found = [];
+      const visible = (element) => element.getClientRects().length > 0;
+      for (const section of document.querySelectorAll("main > section")) {
+        const title = document.getElementById(section.getAttribute("aria-labelledby"));
+        if (!title || !title.textContent) found.push(`section ${section.id} has no name`);
+      }
+      for (const table of document.querySelectorAll("table")) {
+        if (!table.caption || !table.caption.textContent) found.push("a table has no caption");
+        if (![...table.tHead.rows[0].cells].every((cell) => cell.scope === "col")) {
+          found.push("a heading of a table has no scope");
+        }
+      }
+      for (const control of document.querySelectorAll("button, a, summary")) {
+        if (visible(control) && !control.textContent.trim()) found.push(control.outerHTML);
+      }
+      for (const input of document.querySelectorAll("input")) {
+        if (!input.labels.length) found.push("an input has no label");
+      }
+      for (const picture of document.querySelectorAll("svg, #timeline-canvas")) {
+        if (!picture.getAttribute("role") || !picture.getAttribute("aria-label")) {
+          found.push("a picture has no name");
+        }
+      }
+      const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
+      if (new Set(ids).size !== ids.length) found.push("an id stands twice");
+      let level = 1;
+      for (const heading of document.querySelectorAll("main h1, main h2, main h3, main h4")) {
+        const now = Number(heading.tagName[1]);
+        if (now > level + 1 && visible(heading)) found.push(`h${level} then ${heading.outerHTML}`);
+        level = now;
+      }
+      return found;
+    });
+    assert.deepEqual(wrong, []);
+    /* What the canvas shows is in a table as well. */
+    assert.equal(await page.locator("#mappings tbody tr").count(), report.counts.mappings_created);
+  });
+});
