@@ -8,6 +8,7 @@
 #include <json-glib/json-glib.h>
 
 #include "analysis/autopsy/parts.h"
+#include "analysis/input/json-input.h"
 
 /* The value of a key in "implied,key=value,..." (a comma in a value is doubled) or in a JSON
  * object. Owned; NULL when it is not there. */
@@ -43,20 +44,17 @@ static char *json_option(JsonObject *object, const char *key)
 
 /* One option's value, in either form. */
 typedef struct SsOption {
-    const char *text;   /* weak */
-    JsonParser *parser; /* owned; NULL: it is not JSON */
-    JsonObject *object; /* weak */
+    const char *text; /* weak */
+    bool is_json;
+    JsonNode *root; /* owned; NULL: it is not JSON, or none that is understood */
 } SsOption;
 
 static SsOption option_of(const char *text)
 {
     SsOption self = { .text = text };
     if (*text == '{') {
-        self.parser = json_parser_new();
-        JsonNode *root = json_parser_load_from_data(self.parser, text, -1, NULL)
-                             ? json_parser_get_root(self.parser)
-                             : NULL;
-        self.object = root && JSON_NODE_HOLDS_OBJECT(root) ? json_node_get_object(root) : NULL;
+        self.is_json = true;
+        self.root = ss_json_input(text, strlen(text), NULL);
     }
     return self;
 }
@@ -64,9 +62,9 @@ static SsOption option_of(const char *text)
 static char *option_get(const SsOption *self, const char *key, bool is_implied)
 {
     char *value = NULL;
-    if (self->object) {
-        value = json_option(self->object, key);
-    } else if (!self->parser) {
+    if (self->root) {
+        value = json_option(json_node_get_object(self->root), key);
+    } else if (!self->is_json) {
         value = option(self->text, key, is_implied);
     }
     return value ? value : g_strdup("");
@@ -74,7 +72,7 @@ static char *option_get(const SsOption *self, const char *key, bool is_implied)
 
 static void option_clear(SsOption *self)
 {
-    g_clear_object(&self->parser);
+    g_clear_pointer(&self->root, json_node_unref);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(SsOption, option_clear)
 

@@ -14,7 +14,7 @@ static bool is_still(int dir, const SsSeenProcess *process)
            ss_proc_field(stat, 22) == process->start_ticks;
 }
 
-void ss_details_process(SsFinder *finder, SsSeenProcess *process, const SsSince *since)
+void ss_details_process(SsFinder *finder, SsSeenProcess *process, SsSince *since)
 {
     int dir = ss_proc_open(process->pid);
     if (dir < 0 || !is_still(dir, process)) {

@@ -13,12 +13,11 @@
 #include "analysis/autopsy/fields.h"
 #include "analysis/autopsy/parts.h"
 #include "analysis/autopsy/stacks.h"
+#include "analysis/input/json-input.h"
 
 #define SS_MAX_BYTES (256u << 20)
 #define SS_MAX_ITEMS 1000000u
 #define SS_MAX_STRING 65536u
-/* Deeper than any evidence; the parser recurses. */
-#define SS_MAX_DEPTH 16
 
 typedef struct SsLoad {
     char *trouble; /* owned; NULL: none so far. The first one counts */
@@ -373,30 +372,9 @@ static void load_stacks(SsLoad *load, JsonObject *from, SsEvidence *evidence)
     }
 }
 
-static bool is_too_deep(const char *data, gsize length)
-{
-    guint depth = 0;
-    bool in_string = false;
-    for (gsize i = 0; i < length; i++) {
-        if (in_string) {
-            i += data[i] == '\\';
-            in_string = i >= length || data[i] != '"';
-        } else if (data[i] == '"') {
-            in_string = true;
-        } else if (data[i] == '[' || data[i] == '{') {
-            if (++depth > SS_MAX_DEPTH) {
-                return true;
-            }
-        } else if (data[i] == ']' || data[i] == '}') {
-            depth -= depth > 0;
-        }
-    }
-    return false;
-}
-
 static void load_evidence(SsLoad *load, JsonNode *root, SsEvidence *evidence)
 {
-    JsonObject *object = root && JSON_NODE_HOLDS_OBJECT(root) ? json_node_get_object(root) : NULL;
+    JsonObject *object = JSON_NODE_HOLDS_OBJECT(root) ? json_node_get_object(root) : NULL;
     JsonNode *format = member(load, object, "format", JSON_NODE_VALUE);
     JsonNode *version = member(load, object, "version", JSON_NODE_VALUE);
     if (!format || !g_str_equal(string(load, format, "format"), SS_EVIDENCE_FORMAT)) {
@@ -424,24 +402,16 @@ static void load_evidence(SsLoad *load, JsonNode *root, SsEvidence *evidence)
 
 SsEvidence *ss_evidence_parse(const char *data, gsize length, const char *name, GError **error)
 {
-    g_autoptr(JsonParser) parser = json_parser_new();
+    g_autoptr(JsonNode) root = NULL;
     g_autoptr(SsEvidence) evidence = ss_evidence_new();
     g_autoptr(GError) cause = NULL;
     SsLoad load = { 0 };
-    if (length == 0) {
-        refuse(&load, "it is empty");
-    } else if (length > SS_MAX_BYTES) {
+    if (length > SS_MAX_BYTES) {
         refuse(&load, "it is too large");
-    } else if (!g_utf8_validate(data, (gssize)length, NULL)) {
-        refuse(&load, "it is no UTF-8");
-    } else if (is_too_deep(data, length)) {
-        refuse(&load, "it is nested too deeply");
-    } else if (!json_parser_load_from_data(parser, data, (gssize)length, &cause)) {
-        /* The parser's words may quote half a character. */
-        g_autofree char *words = g_utf8_make_valid(cause->message, -1);
-        refuse(&load, "%s", words);
+    } else if (!(root = ss_json_input(data, length, &cause))) {
+        refuse(&load, "%s", cause->message);
     } else {
-        load_evidence(&load, json_parser_get_root(parser), evidence);
+        load_evidence(&load, root, evidence);
     }
     if (load.trouble) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,

@@ -97,12 +97,15 @@ typedef struct SsSince SsSince;
 SsSince *ss_since_new(void);
 void ss_since_free(SsSince *since);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SsSince, ss_since_free)
+/* "se.exec_start : 47279149.212633" (ms) of a thread's `sched` file, in ns by the clock of its CPU;
+ * -1: the kernel does not tell. */
+gint64 ss_since_exec_start(int dir, const char *name);
 /* Ns before now at which a thread ran last: its se.exec_start in ns, and the CPU it ran on; -1 when
  * that cannot be told. */
-gint64 ss_since_ago(const SsSince *since, gint64 exec_start_ns, guint cpu);
+gint64 ss_since_ago(SsSince *since, gint64 exec_start_ns, guint cpu);
 
 /* threads.c */
-void ss_threads_read(int dir, SsSeenProcess *process, const SsSince *since);
+void ss_threads_read(int dir, SsSeenProcess *process, SsSince *since);
 
 /* calls.c */
 typedef enum SsCallWait {
@@ -191,6 +194,6 @@ void ss_recall(SsLook *look);
 /* Sockets of all channels of the look, peeked; who is at their other end, if it was not known. */
 void ss_details_sockets(SsFinder *finder);
 /* Descriptors, maps and threads of a process. */
-void ss_details_process(SsFinder *finder, SsSeenProcess *process, const SsSince *since);
+void ss_details_process(SsFinder *finder, SsSeenProcess *process, SsSince *since);
 /* What is known only once sockets and threads are: which calls have no time-out. */
 void ss_details_finish(SsLook *look);

@@ -10,6 +10,8 @@
 
 #define SS_MAX_THREADS 65536
 #define SS_NS_PER_S G_GINT64_CONSTANT(1000000000)
+/* By which the time that a thread ran last may be off. */
+#define MOST_OFF_NS SS_NS_PER_S
 
 /* "running", "-1 sp pc" or "nr a1 a2 a3 a4 a5 a6 sp pc" */
 static void parse_call(const char *text, SsSeenThread *thread)
@@ -67,23 +69,6 @@ static bool read_counts(int dir, const char *stat, SsSeenThread *thread)
     return true;
 }
 
-/* "se.exec_start : 47279149.212633": ms */
-static gint64 exec_start_ns(int dir)
-{
-    char text[1024];
-    if (ss_proc_read(dir, "sched", text, sizeof text) <= 0) {
-        return -1;
-    }
-    const char *line = strstr(text, "se.exec_start");
-    const char *at = line ? strchr(line, ':') : NULL;
-    if (!at) {
-        return -1;
-    }
-    char *end;
-    gint64 ms = g_ascii_strtoll(at + 1, &end, 10);
-    return ms * 1000000 + (*end == '.' ? g_ascii_strtoll(end + 1, NULL, 10) : 0);
-}
-
 /* The tid that its program knows it by, where that is another one. */
 static void read_own_tid(int dir, const SsSeenProcess *process, SsSeenThread *thread)
 {
@@ -103,7 +88,7 @@ static void read_own_tid(int dir, const SsSeenProcess *process, SsSeenThread *th
 }
 
 static bool read_thread(int dir, int process_dir, SsSeenProcess *process, SsSeenThread *thread,
-                        const SsSince *since, gint64 now_ns)
+                        SsSince *since, gint64 now_ns)
 {
     char stat[1024];
     char call[256];
@@ -131,12 +116,15 @@ static bool read_thread(int dir, int process_dir, SsSeenProcess *process, SsSeen
         ss_call_read(process_dir, process, thread);
     }
     if (thread->call == SS_CALL_IN || thread->call == SS_CALL_OUTSIDE) {
-        gint64 started = exec_start_ns(dir);
+        gint64 started = ss_since_exec_start(dir, "sched");
         gint64 ago =
             started < 0 ? -1 : ss_since_ago(since, started, (guint)ss_proc_field(stat, 39));
         thread->last_ran_ns = ago < 0 ? 0 : now_ns - ago;
-        if (thread->last_ran_ns < process->start_ns) {
+        /* It did not run before its process did: what is little earlier is not that exact. */
+        if (thread->last_ran_ns < process->start_ns - MOST_OFF_NS) {
             thread->last_ran_ns = 0;
+        } else if (thread->last_ran_ns < process->start_ns) {
+            thread->last_ran_ns = process->start_ns;
         }
     }
     return true;
@@ -149,7 +137,7 @@ static gint compare_threads(gconstpointer a, gconstpointer b)
     return (one->tid > other->tid) - (one->tid < other->tid);
 }
 
-void ss_threads_read(int dir, SsSeenProcess *process, const SsSince *since)
+void ss_threads_read(int dir, SsSeenProcess *process, SsSince *since)
 {
     int tasks = openat(dir, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *list = tasks < 0 ? NULL : fdopendir(tasks);

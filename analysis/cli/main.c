@@ -31,8 +31,20 @@ static const Verb verbs[] = {
 #endif
 };
 
+/* Where what messages call docs/... was installed with this program; NULL when it was not. */
+static char *documents(void)
+{
+    g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
+    g_autofree char *here = g_path_get_dirname(self ? self : "/");
+    g_autofree char *path = g_canonicalize_filename(SS_DOCUMENTS, here);
+
+    return g_file_test(path, G_FILE_TEST_IS_DIR) ? g_steal_pointer(&path) : NULL;
+}
+
 static void help(FILE *out)
 {
+    g_autofree char *at = documents();
+
     (void)fputs("Usage: shmemscope VERB [OPTION...]\n\n"
                 "Tracing and observability for QEMU's vhost-user shared memory.\n\nVerbs:\n",
                 out);
@@ -43,6 +55,9 @@ static void help(FILE *out)
                 "Exit status: 0 nothing found, 1 findings, 2 usage, 3 the trace cannot be read;\n"
                 "of record that of its command, of doctor 1 when something cannot be done.\n",
                 out);
+    if (at) {
+        (void)fprintf(out, "\nThe directory docs, which messages refer to, is in %s\n", at);
+    }
 }
 
 int main(int argc, char **argv)

@@ -5,6 +5,7 @@
 
 #include <json-glib/json-glib.h>
 
+#include "analysis/input/json-input.h"
 #include "analysis/model/text.h"
 
 #define LEVELS 6
@@ -97,21 +98,18 @@ void ss_run_info_read(SsModel *model, const char *directory, gint64 until_ns,
     for (guint level = 0; level < LEVELS; level++) {
         g_autofree char *path = g_build_filename(at, SS_RUN_INFO_NAME, NULL);
         if (g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
-            g_autoptr(JsonParser) parser = json_parser_new();
             g_autoptr(GError) error = NULL;
             g_autofree char *text = NULL;
             gsize length = 0;
+            g_autoptr(JsonNode) root = NULL;
             if (!g_file_get_contents(path, &text, &length, &error) || length > MAX_BYTES ||
-                !json_parser_load_from_data(parser, text, (gssize)length, &error)) {
+                !(root = ss_json_input(text, length, &error))) {
                 g_autofree char *said = g_strdup_printf("Cannot use run record: path=\"%s\": %s",
                                                         path, error ? error->message : "too large");
                 g_ptr_array_add(diagnostics, ss_text_sanitize(said, 0));
                 return;
             }
-            JsonNode *root = json_parser_get_root(parser);
-            if (root) {
-                take(model, root, until_ns);
-            }
+            take(model, root, until_ns);
             return;
         }
         char *above = g_path_get_dirname(at);

@@ -8,6 +8,9 @@
 #include "session.h"
 
 #define WIRE_LIBRARY "libshmemscope-wire.so"
+/* Of a program where it was built: its directory ends so, and the library's is this. */
+#define BUILT_PROGRAM "/analysis/cli"
+#define BUILT_LIBRARY "../../plugin/wire"
 #define FORK_LIBRARY "liblttng-ust-fork.so.1"
 
 /* Where the loader splits LD_PRELOAD. */
@@ -55,37 +58,28 @@ gboolean ss_preload_daemonizes(char *const *argv)
     return FALSE;
 }
 
-/* The wire library: as the environment says, beside a program that was built, or installed. */
+/*
+ * The wire library: as the environment says, or where it lies with a program that was built or
+ * installed. Only from a build is it looked for in the former place: from PREFIX/bin that could be
+ * a directory of anybody's.
+ */
 static char *find_library(GError **error)
 {
     const char *given = g_getenv("SHMEMSCOPE_WIRE");
     g_autofree char *self = g_file_read_link("/proc/self/exe", NULL);
     g_autofree char *here = g_path_get_dirname(self ? self : "/");
-    const char *const places[] = { SS_WIRE_BUILT, SS_WIRE_INSTALLED };
+    const char *place = g_str_has_suffix(here, BUILT_PROGRAM) ? BUILT_LIBRARY : SS_WIRE_INSTALLED;
+    g_autofree char *directory = g_canonicalize_filename(place, here);
+    g_autofree char *path = given && *given ? g_canonicalize_filename(given, NULL)
+                                            : g_build_filename(directory, WIRE_LIBRARY, NULL);
 
-    if (given && *given) {
-        g_autofree char *path = g_canonicalize_filename(given, NULL);
-
-        if (g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
-            return g_steal_pointer(&path);
-        }
-        g_set_error(error, SS_RECORD_ERROR, SS_PRELOAD_NO_LIBRARY,
-                    "Cannot find the wire library: path=\"%s\" (SHMEMSCOPE_WIRE): no such file",
-                    path);
-        return NULL;
-    }
-    for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
-        g_autofree char *directory = g_canonicalize_filename(places[i], here);
-        g_autofree char *path = g_build_filename(directory, WIRE_LIBRARY, NULL);
-
-        if (g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
-            return g_steal_pointer(&path);
-        }
+    if (g_file_test(path, G_FILE_TEST_IS_REGULAR)) {
+        return g_steal_pointer(&path);
     }
     g_set_error(error, SS_RECORD_ERROR, SS_PRELOAD_NO_LIBRARY,
-                "Cannot find the wire library: %s is neither where it was built nor where it "
-                "would be installed; SHMEMSCOPE_WIRE can name it",
-                WIRE_LIBRARY);
+                "Cannot find the wire library: path=\"%s\"%s", path,
+                given && *given ? " (SHMEMSCOPE_WIRE): no such file"
+                                : ": no such file; SHMEMSCOPE_WIRE can name another one");
     return NULL;
 }
 

@@ -34,27 +34,30 @@ static gboolean owner_equal(gconstpointer a, gconstpointer b)
     return oa->process == ob->process && g_str_equal(oa->device, ob->device);
 }
 
-/* Array of owned Owner, and their places by their values. */
-static GPtrArray *owners_of(const SsReport *report, GHashTable *places)
+/* Their places by their values; those who want them in that order give an array for it, weak. */
+static GHashTable *places_of(const SsReport *report, GPtrArray *owners)
 {
-    GPtrArray *owners = g_ptr_array_new_with_free_func(g_free);
+    GHashTable *places = g_hash_table_new_full(owner_hash, owner_equal, g_free, NULL);
     for (guint i = 0; report->lives && i < report->lives->len; i++) {
         const SsLife *life = g_ptr_array_index(report->lives, i);
         Owner owner = { life->process, life->device };
         if (!g_hash_table_contains(places, &owner)) {
             Owner *kept = g_memdup2(&owner, sizeof owner);
-            g_hash_table_insert(places, kept, GUINT_TO_POINTER(owners->len));
-            g_ptr_array_add(owners, kept);
+            g_hash_table_insert(places, kept, GUINT_TO_POINTER(g_hash_table_size(places)));
+            if (owners) {
+                g_ptr_array_add(owners, kept);
+            }
         }
     }
-    return owners;
+    return places;
 }
 
 static void add_owners(JsonBuilder *json, const SsReport *report)
 {
-    g_autoptr(GHashTable) places = g_hash_table_new(owner_hash, owner_equal);
-    g_autoptr(GPtrArray) owners = owners_of(report, places);
+    g_autoptr(GPtrArray) owners = g_ptr_array_new();
+    g_autoptr(GHashTable) places = places_of(report, owners);
     ss_json_begin_array(json, "owners");
+    g_assert(g_hash_table_size(places) == owners->len);
     for (guint i = 0; i < owners->len; i++) {
         const Owner *owner = g_ptr_array_index(owners, i);
         json_builder_begin_object(json);
@@ -175,8 +178,7 @@ static void add_life(GString *out, const SsReport *report, const SsLife *life, g
 
 char *ss_html_lives(const SsReport *report)
 {
-    g_autoptr(GHashTable) places = g_hash_table_new(owner_hash, owner_equal);
-    g_autoptr(GPtrArray) owners = owners_of(report, places);
+    g_autoptr(GHashTable) places = places_of(report, NULL);
     GString *out = g_string_new("[");
     for (guint i = 0; report->lives && i < report->lives->len; i++) {
         const SsLife *life = g_ptr_array_index(report->lives, i);

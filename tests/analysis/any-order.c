@@ -130,6 +130,11 @@ int main(int argc, char **argv)
         g_autoptr(GPtrArray) missing = ss_why_missing(&report, chain);
         g_autoptr(GPtrArray) about = ss_why_findings(&report, chain, missing);
         g_autofree char *what = ss_why_what_text(chain);
+        if (!is_text(what) || about->len > checks->findings->len) {
+            (void)fprintf(stderr,
+                          "what it is of is not text, or more was found of it than at all\n");
+            return 1;
+        }
         for (guint r = 0; r < rows->len; r++) {
             if (!is_text(((const SsWhyRow *)g_ptr_array_index(rows, r))->text)) {
                 (void)fprintf(stderr, "a row is not text\n");

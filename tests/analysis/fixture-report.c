@@ -3,7 +3,8 @@
  *
  * fixture-report FORMAT FIXTURE [WITHOUT]: what the tool would say about the fixture.
  * FORMAT: report-text, report-json, report-html, mappings-text, ..., or "ids": one line
- * "ID CERTAINTY COUNT" for each finding. WITHOUT: a class or event that is left out.
+ * "ID CERTAINTY COUNT" for each finding; or several with commas between, of one reading, each of
+ * which ends with a zero byte. WITHOUT: a class or event that is left out.
  * Or "why-text" and "why-json" with a WHAT behind the FIXTURE: 0x1000+0x1000, 0x1000, fd:31 or
  * inode:7000, and @SECONDS behind that.
  */
@@ -108,15 +109,35 @@ static SsWanted wanted_of(const char *word)
     return wanted;
 }
 
-int main(int argc, char **argv)
+static const Format *find(const char *name)
 {
-    const Format *format = NULL;
-    for (guint i = 0; argc > 2 && i < G_N_ELEMENTS(formats); i++) {
-        if (g_str_equal(argv[1], formats[i].name)) {
-            format = &formats[i];
+    for (guint i = 0; i < G_N_ELEMENTS(formats); i++) {
+        if (g_str_equal(name, formats[i].name)) {
+            return &formats[i];
         }
     }
-    if (!format) {
+    return NULL;
+}
+
+static void render(const SsReport *report, char **names)
+{
+    for (guint i = 0; names[i]; i++) {
+        g_autofree char *text = find(names[i])->render(report);
+        (void)fputs(text, stdout);
+        if (names[1]) {
+            (void)putchar('\0');
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    g_auto(GStrv) names = g_strsplit(argc > 2 ? argv[1] : "", ",", -1);
+    bool known = names[0] != NULL;
+    for (guint i = 0; names[i]; i++) {
+        known = known && find(names[i]);
+    }
+    if (!known) {
         (void)fprintf(stderr, "Usage: fixture-report FORMAT FIXTURE [WITHOUT]\n");
         return 2;
     }
@@ -146,8 +167,7 @@ int main(int argc, char **argv)
     SsReport report = {
         .model = model, .checks = checks, .lives = lives, .chains = chains, .version = "test"
     };
-    g_autofree char *text = format->render(&report);
-    (void)fputs(text, stdout);
+    render(&report, names);
     ss_chains_free(chains);
     return 0;
 }

@@ -147,6 +147,31 @@ static void test_devices(void)
     ss_seen_process_free(process);
 }
 
+/* QEMU itself refuses such; whoever calls himself QEMU can write what he likes. */
+static void test_nested_without_end(void)
+{
+    g_autofree char *braces = g_strnfill(120000, '[');
+    g_autofree char *nested = g_strdup_printf("{\"driver\":%s", braces);
+    const char *const words[] = {
+        "qemu-system-x86_64",
+        "-device",
+        nested,
+        "-name",
+        "{\"guest\":\"a\"} {\"guest\":\"b\"}",
+        "-chardev",
+        "socket,id=net,path=/run/ovs",
+        "-device",
+        "{\"driver\":\"vhost-user-gpu-pci\",\"driver\":\"vhost-user-rng-pci\",\"chardev\":\"net\"}",
+        NULL,
+    };
+    SsSeenProcess *process = process_of(words);
+    g_autoptr(GPtrArray) devices = ss_argv_devices(process);
+    g_assert_cmpuint(devices->len, ==, 0);
+    g_autofree char *vm = ss_argv_vm(process, "");
+    g_assert_cmpstr(vm, ==, "");
+    ss_seen_process_free(process);
+}
+
 static void test_other_vmm(void)
 {
     static const char *const words[] = {
@@ -176,6 +201,7 @@ int main(int argc, char **argv)
     g_test_add_func("/argv/names", test_names);
     g_test_add_func("/argv/is-qemu", test_is_qemu);
     g_test_add_func("/argv/devices", test_devices);
+    g_test_add_func("/argv/nested-without-end", test_nested_without_end);
     g_test_add_func("/argv/other-vmm", test_other_vmm);
     return g_test_run();
 }

@@ -17,7 +17,7 @@ static SsEvidence *example(void)
 {
     SsEvidence *evidence = ss_evidence_new();
     g_free(evidence->host);
-    evidence->host = g_strdup("host \"\xc3\xa4\" \\ \x1b[31m");
+    evidence->host = g_strdup("host \"\xc3\xa4\" \"}]/ \\ \x1b[31m");
     for (guint i = 0; i < 2; i++) {
         SsLook *look = ss_look_new();
         look->ns = 1700000000000000000 + i;
@@ -111,7 +111,7 @@ static void test_round_trip(void)
     g_autofree char *text = example_text(&len);
     g_autoptr(SsEvidence) loaded = ss_evidence_parse(text, len, "text", NULL);
     g_assert_nonnull(loaded);
-    g_assert_cmpstr(loaded->host, ==, "host \"\xc3\xa4\" \\ \x1b[31m");
+    g_assert_cmpstr(loaded->host, ==, "host \"\xc3\xa4\" \"}]/ \\ \x1b[31m");
     const SsLook *look = g_ptr_array_index(loaded->looks, 1);
     const SsSeenProcess *front = ss_look_process(look, 42);
     g_assert_nonnull(front);
@@ -177,6 +177,11 @@ static void test_damaged(void)
         { "\"address\" : \"0xf", "\"address\" : \"x", "\"address\" is missing" },
         { "\"frames\" : [", "\"frames\" : [null,", "\"frames\" is missing" },
         { "\"looks\" : [", "\"looks\" : [[[[[[[[[[[[[[[[[[[", "nested too deeply" },
+        { "{", "7 {", "not one JSON object" },
+        { "{", "{} {", "not one JSON object" },
+        { "{", "{ /* \" */ } { \"more\" : \"", "no JSON" },
+        { "\"host\" : \"", "\"host\" : \"\", \"host\" : \"", "\"host\" is there twice" },
+        { "\"tid\" : 42", "\"tid\" : 41, \"tid\" : 42", "\"tid\" is there twice" },
         { "\"host\" : \"", "\"host\" : \"\xff", "no UTF-8" },
         { "\"host\" : \"", "\"\\ud800\"\"host\" : \"", "" },
     };

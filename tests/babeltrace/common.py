@@ -2,7 +2,7 @@
 """What the tests of the babeltrace2 plugin share: recordings of fixtures, and runs of both tools.
 
 The environment tells the parts: SHMEMSCOPE_BUILD (meson build directory), SHMEMSCOPE_SOURCE.
-babeltrace2 finds the plugin of the build by BABELTRACE_PLUGIN_PATH; test_install.py has it
+babeltrace2 finds the plugin of the build by BABELTRACE_PLUGIN_PATH; tests/install has it
 found without.
 """
 
@@ -20,6 +20,7 @@ CATALOGUE = os.path.join(SOURCE, "tracepoints", "catalogue")
 SHMEMSCOPE = os.path.join(BUILD, "analysis", "cli", "shmemscope")
 PLUGIN_DIR = os.path.join(BUILD, "analysis", "babeltrace")
 REPLAY = os.path.join(BUILD, "tests", "analysis", "generator", "replay")
+CALLS = os.path.join(BUILD, "tests", "wire", "calls")
 SINK = "sink.shmemscope.report"
 TIMEOUT_S = 120
 

@@ -42,15 +42,15 @@ class Vm(fleet.Machine):
         "slow": "slow",
     }
 
-    def __init__(self, out, name, version, role, **options):
+    def __init__(self, out, name, version, role, prefix=None, **options):
         self.name = name
         self.version = version
         self.role = role
         self.question = None
         scenario = self.ROLES[role]
         devices = [(qemu.Device(), self.scenario(scenario))] if scenario else []
-        super().__init__(parts.Programs(BUILD), VERSIONS[version], os.path.join(out, name),
-                         name + OF_THIS_RUN, devices, **options)
+        super().__init__(parts.Programs(BUILD), prefix or VERSIONS[version],
+                         os.path.join(out, name), name + OF_THIS_RUN, devices, **options)
 
     @staticmethod
     def scenario(name):

@@ -48,9 +48,11 @@ class OthersTest(unittest.TestCase):
         with Farm("now-others-qemu") as farm, tempfile.TemporaryDirectory() as place:
             os.chmod(place, 0o755)
             tool = shutil.copy(parts.Programs(BUILD).tool, place)
-            for version in VERSIONS:
+            for version, prefix in VERSIONS.items():
+                # Where its user may read it, which root's cache is not.
+                prefix = shutil.copytree(prefix, os.path.join(place, version), symlinks=True)
                 for role in ("map-pipelined", "resident", "plain"):
-                    farm.add(f"{version}-{role}", version, role, kinds.OthersQemu)
+                    farm.add(f"{version}-{role}", version, role, kinds.OthersQemu, prefix=prefix)
             farm.start()
             look = Look(wrapper=kinds.as_nobody([]), tool=tool)
             table = Output("now", wrapper=kinds.as_nobody([]), tool=tool)

@@ -6,6 +6,7 @@ usage: test-scripts.py SCRIPTS_DIR [unittest arguments]
 """
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,7 @@ def run(name, *arguments, **keywords):
 class ScriptsTest(unittest.TestCase):
     def test_help(self):
         for name in ('build-qemu', 'check', 'demo', 'format', 'install-packages', 'measure',
-                     'released-qemu'):
+                     'playwright', 'released-qemu', 'renew-uplot'):
             with self.subTest(name):
                 done = run(name, '--help')
                 self.assertEqual((done.returncode, done.stderr), (0, ''))
@@ -30,7 +31,8 @@ class ScriptsTest(unittest.TestCase):
                 self.assertLessEqual(max(map(len, done.stdout.splitlines())), 99)
 
     def test_unknown_option(self):
-        for name in ('build-qemu', 'check', 'demo', 'install-packages', 'measure', 'released-qemu'):
+        for name in ('build-qemu', 'check', 'demo', 'install-packages', 'measure', 'playwright',
+                     'released-qemu', 'renew-uplot'):
             with self.subTest(name):
                 done = run(name, '--nonsense')
                 self.assertEqual((done.returncode, done.stdout), (2, ''))
@@ -84,8 +86,23 @@ class ScriptsTest(unittest.TestCase):
                          'install-packages: Missing packages: apt-get install -y '
                          '--no-install-recommends lttng-tools babeltrace2 seabios gdb')
 
+    def test_command_of_another_package(self):
+        """npm comes with some builds of nodejs; where it does not, it is a package to install."""
+        with tempfile.TemporaryDirectory(prefix='ss-scripts-') as top:
+            shutil.copy(os.path.join(SCRIPTS, 'install-packages'), top)
+            shutil.copytree(os.path.join(SCRIPTS, 'lib'), os.path.join(top, 'lib'))
+            with open(os.path.join(top, 'packages'), 'w', encoding='utf-8') as packages:
+                packages.write('ss-alone page\nss-there page true\nss-other page ss-not-there\n'
+                               'ss-of-no-page build\n')
+            done = subprocess.run([os.path.join(top, 'install-packages'), '--tell', 'page'],
+                                  capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual((done.returncode, done.stdout), (1, ''))
+        self.assertEqual(done.stderr.strip(),
+                         'install-packages: Missing packages: apt-get install -y '
+                         '--no-install-recommends ss-alone ss-other')
+
     def test_nothing_missing_says_nothing(self):
-        done = run('install-packages', '--tell', 'build', 'run', 'test')
+        done = run('install-packages', '--tell', 'build', 'run', 'test', 'page')
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, '', ''))
 
 
