@@ -54,8 +54,8 @@ static bool take_sort(SsAcquire *acquire, const SsReadingVerb *verb, const char 
         return true;
     }
     g_autofree char *columns = ss_listing_columns_text(verb->listing);
-    g_autofree char *what = g_strdup_printf("Cannot sort: sort=\"%s\": it takes %s, with - before it downwards", word,
-                        columns);
+    g_autofree char *what = g_strdup_printf(
+        "Cannot sort: sort=\"%s\": it takes %s, with - before it downwards", word, columns);
     return ss_usage_error(name, what, ret_status);
 }
 
