@@ -111,7 +111,7 @@ static void add_not_recorded(GPtrArray *out, const SsModel *model, const char *n
     for (guint t = 0; t < model->traces->len; t++) {
         any |= ss_model_trace(model, t)->any_recorded;
     }
-    g_autoptr(GHashTable) said = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GHashTable) said = NULL;
     for (guint t = 0; t < model->traces->len; t++) {
         /* A trace of some other program beside QEMU's takes nothing away, nor does that of a
          * back-end, whose own events are recorded: it has told some. */
@@ -124,6 +124,9 @@ static void add_not_recorded(GPtrArray *out, const SsModel *model, const char *n
                                  (sources & SS_SOURCE_TRACEPOINTS ? needs : 0) |
                                      (sources & SS_SOURCE_WIRE ? from_wire : 0),
                                  t);
+        if (why && !said) {
+            said = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+        }
         if (why && g_hash_table_add(said, why)) {
             (void)add(out, name, false, g_strdup(why));
         }

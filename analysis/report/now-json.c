@@ -5,6 +5,7 @@
  */
 #include "analysis/autopsy/stacks.h"
 #include "analysis/model/text.h"
+#include "analysis/report/formats.h"
 #include "analysis/report/json.h"
 #include "analysis/report/names.h"
 #include "analysis/report/now.h"
@@ -171,9 +172,19 @@ static void add_look(JsonBuilder *json, const SsReport *report)
     json_builder_end_object(json);
 }
 
-char *ss_now_json(const SsReport *report)
+static char *with_look(const SsReport *report, char *(*render)(const SsReport *))
 {
     SsReport with = *report;
     with.add_json = add_look;
-    return ss_report_json(&with);
+    return render(&with);
+}
+
+char *ss_now_json(const SsReport *report)
+{
+    return with_look(report, ss_report_json);
+}
+
+char *ss_now_html(const SsReport *report)
+{
+    return with_look(report, ss_report_html);
 }

@@ -29,7 +29,7 @@ static const char *const states[SS_N_VM_STATES] = {
 
 const SsFormat ss_now_formats[] = {
     { "text", ss_now_text },      { "json", ss_now_json }, { "sarif", ss_report_sarif },
-    { "junit", ss_report_junit }, { NULL, NULL },
+    { "junit", ss_report_junit }, { "html", ss_now_html }, { NULL, NULL },
 };
 
 const char *ss_vm_state_name(SsVmState state)

@@ -14,6 +14,8 @@
 char *ss_now_text(const SsReport *report);
 /* The document of ss_report_json(), with a member "look". */
 char *ss_now_json(const SsReport *report);
+/* The page of ss_report_html(), of that document. */
+char *ss_now_html(const SsReport *report);
 
 extern const SsFormat ss_now_formats[];
 /* now-tables.c: what the verbs that list tell of a look: what QEMU has mapped and open of the

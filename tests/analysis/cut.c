@@ -9,6 +9,12 @@
 
 guint ss_check_index(const char *id)
 {
+    /* Nearly always it is the check's own word. */
+    for (guint i = 0; ss_all_checks[i]; i++) {
+        if (ss_all_checks[i]->id == id) {
+            return i;
+        }
+    }
     for (guint i = 0; ss_all_checks[i]; i++) {
         if (g_str_equal(ss_all_checks[i]->id, id)) {
             return i;
@@ -76,12 +82,9 @@ static void stop_at(SsFixture *fixture, const SsCut *cut)
 SsFixture *ss_cut_new(const SsFixture *whole, const SsCut *cut)
 {
     SsFixture *fixture = g_memdup2(whole, sizeof(*whole));
-    fixture->events = g_array_new(FALSE, FALSE, sizeof(SsEvent));
-    g_array_append_vals(fixture->events, whole->events->data, cut->from);
-    if (cut->to < whole->events->len) {
-        g_array_append_vals(fixture->events, &g_array_index(whole->events, SsEvent, cut->to),
-                            whole->events->len - cut->to);
-    }
+    (void)g_array_ref(fixture->events);
+    fixture->without_from = cut->from;
+    fixture->without_to = cut->to;
     fixture->losses = g_array_copy(whole->losses);
     fixture->process_ends = g_array_copy(whole->process_ends);
     if (cut->told && cut->to > cut->from) {

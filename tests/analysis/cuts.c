@@ -1,7 +1,7 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * cuts SEED FIXTURE...: cuts of fixtures, and what must hold for each:
+ * cuts SEED WINDOWS FIXTURE...: cuts of fixtures, and what must hold for each:
  *
  * - begun late, or ended early, at any event, with nobody telling of a loss: no alarm that
  *   the whole does not raise, and of a healthy fixture none at all;
@@ -11,19 +11,24 @@
  *   model cannot know better, which is the list `beyond_reach`;
  * - of all of these, none is surer of a deadlock than the whole.
  *
- * An alarm is a finding that is observed or suspected.
+ * An alarm is a finding that is observed or suspected. Of windows of a fixture that has more than
+ * MANY, WINDOWS are taken at random. As many processes as there are processors share the fixtures.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/analysis/cut.h"
 
-/* Windows of one fixture, each with a told loss; of a short one all that there are. */
-#define WINDOWS 20000
+#define MANY 20000
 #define MAX_SHOWN 40
+#define MAX_WORKERS 16
 
 typedef struct Tally {
     GRand *rand;
+    guint most; /* windows of a fixture that has many */
     guint64 begins, ends, both, windows, silent, wrong;
     guint64 observed; /* in the whole fixture */
     guint64 healthy, sick;
@@ -35,10 +40,9 @@ typedef struct Tally {
 typedef struct BeyondReach {
     SsEventId event;
     const char *check;
-    bool seen;
 } BeyondReach;
 
-static BeyondReach beyond_reach[] = {
+static const BeyondReach beyond_reach[] = {
     { SS_EVENT_VHOST_USER_BACKEND_REPLY, "missing-reply" },
     { SS_EVENT_VHOST_USER_BACKEND_REPLY, "commit-before-reply" },
     { SS_EVENT_VHOST_USER_BACKEND_FD_CLOSE, "fd-leak" },
@@ -76,6 +80,15 @@ static BeyondReach beyond_reach[] = {
     { SS_EVENT_SHMEMSCOPE_WIRE_UNMAP, "fd-closed-early" },
 };
 
+/* What the processes share. */
+typedef struct Shared {
+    gint next; /* the fixture that is next */
+    Tally tallies[MAX_WORKERS];
+    bool seen[G_N_ELEMENTS(beyond_reach)];
+} Shared;
+
+static Shared *shared;
+
 static guint64 bit(const char *id)
 {
     return G_GUINT64_CONSTANT(1) << ss_check_index(id);
@@ -100,7 +113,8 @@ static guint64 kin(guint64 alarms)
 static guint64 side_alone(const SsFixture *whole, bool wire)
 {
     SsFixture *side = ss_cut_new(whole, &(SsCut){ 0 });
-    g_array_set_size(side->events, 0);
+    g_array_unref(side->events);
+    side->events = g_array_new(FALSE, FALSE, sizeof(SsEvent));
     for (guint i = 0; i < whole->events->len; i++) {
         const SsEvent *event = &g_array_index(whole->events, SsEvent, i);
         if ((ss_catalogue_events[event->id].event_class == SS_CLASS_WIRE) == wire) {
@@ -218,7 +232,7 @@ static void lost_and_told(Tally *tally, const SsFixture *whole, guint64 allowed,
 static void windows(Tally *tally, const SsFixture *whole, guint64 allowed, guint64 all)
 {
     guint n = whole->events->len;
-    if (n * (n + 1) / 2 <= WINDOWS) {
+    if (n * (n + 1) / 2 <= MANY) {
         for (guint from = 0; from < n; from++) {
             for (guint to = from + 1; to <= n; to++) {
                 lost_and_told(tally, whole, allowed, all, from, to);
@@ -229,7 +243,7 @@ static void windows(Tally *tally, const SsFixture *whole, guint64 allowed, guint
     for (guint i = 0; i < n; i++) {
         lost_and_told(tally, whole, allowed, all, i, i + 1);
     }
-    for (guint i = 0; i < WINDOWS; i++) {
+    for (guint i = 0; i < tally->most; i++) {
         guint from = g_rand_int_range(tally->rand, 0, n);
         /* Short ones leave more of the rest to misunderstand. */
         guint most = i % 2 ? MIN(n - from, 24) : n - from;
@@ -247,9 +261,9 @@ static void silent(Tally *tally, const SsFixture *whole, guint64 allowed)
         const SsEvent *event = &g_array_index(whole->events, SsEvent, i);
         guint64 alarms = verdict.alarms & ~allowed;
         for (guint b = 0; b < G_N_ELEMENTS(beyond_reach); b++) {
-            BeyondReach *one = &beyond_reach[b];
+            const BeyondReach *one = &beyond_reach[b];
             if (one->event == event->id && alarms & bit(one->check)) {
-                one->seen = true;
+                shared->seen[b] = true;
                 alarms &= ~bit(one->check);
             }
         }
@@ -297,26 +311,70 @@ static void check(Tally *tally, const SsFixture *whole)
     silent(tally, whole, unseen);
 }
 
-int main(int argc, char **argv)
+static int work(Tally *tally, guint32 seed, char **fixtures, gint n)
 {
-    if (argc < 3) {
-        (void)fprintf(stderr, "Usage: cuts SEED FIXTURE...\n");
-        return 2;
-    }
-    g_autoptr(GRand) rand = g_rand_new_with_seed((guint32)strtoul(argv[1], NULL, 10));
-    Tally tally = { .rand = rand };
-    for (int i = 2; i < argc; i++) {
+    for (gint i; (i = g_atomic_int_add(&shared->next, 1)) < n;) {
+        /* What it chooses is the same whoever does it. */
+        g_autoptr(GRand) rand = g_rand_new_with_seed(seed + (guint32)i * 2654435761u);
         g_autoptr(GError) error = NULL;
-        g_autoptr(SsFixture) whole = ss_fixture_load(argv[i], &error);
+        g_autoptr(SsFixture) whole = ss_fixture_load(fixtures[i], &error);
         if (!whole) {
             (void)fprintf(stderr, "%s\n", error->message);
             return 2;
         }
-        check(&tally, whole);
+        tally->rand = rand;
+        check(tally, whole);
+    }
+    return 0;
+}
+
+/* FALSE: one of them did not come to its end as it should. */
+static bool work_all(guint workers, guint32 seed, guint most, char **fixtures, gint n)
+{
+    bool ended = true;
+    for (guint i = 0; i < workers; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            shared->tallies[i].most = most;
+            exit(work(&shared->tallies[i], seed, fixtures, n));
+        }
+        ended = ended && child > 0;
+    }
+    for (int status; wait(&status) > 0;) {
+        ended = ended && status == 0;
+    }
+    return ended;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 4) {
+        (void)fprintf(stderr, "Usage: cuts SEED WINDOWS FIXTURE...\n");
+        return 2;
+    }
+    guint workers = CLAMP(g_get_num_processors(), 1, MAX_WORKERS);
+    guint32 seed = (guint32)strtoul(argv[1], NULL, 10);
+    guint most = (guint)strtoul(argv[2], NULL, 10);
+    (void)setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+    shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED || !work_all(workers, seed, most, argv + 3, argc - 3)) {
+        (void)fprintf(stderr, "Cannot cut fixtures: seed %s: a process of it failed\n", argv[1]);
+        return 2;
+    }
+    Tally all = { 0 };
+    for (guint i = 0; i < workers; i++) {
+        const Tally *one = &shared->tallies[i];
+        all.healthy += one->healthy;
+        all.sick += one->sick;
+        all.begins += one->begins;
+        all.ends += one->ends;
+        all.windows += one->windows;
+        all.silent += one->silent;
+        all.wrong += one->wrong;
     }
     for (guint b = 0; b < G_N_ELEMENTS(beyond_reach); b++) {
-        if (!beyond_reach[b].seen) {
-            tally.wrong++;
+        if (!shared->seen[b]) {
+            all.wrong++;
             (void)printf("%s lost, and nobody told: no fixture raises %s any more\n",
                          ss_catalogue_events[beyond_reach[b].event].name, beyond_reach[b].check);
         }
@@ -325,7 +383,7 @@ int main(int argc, char **argv)
                  " sick ones; begun late %" G_GUINT64_FORMAT ", ended early %" G_GUINT64_FORMAT
                  ", lost and told %" G_GUINT64_FORMAT ", lost and not told %" G_GUINT64_FORMAT
                  "; %" G_GUINT64_FORMAT " wrong\n",
-                 argv[1], tally.healthy, tally.sick, tally.begins, tally.ends, tally.windows,
-                 tally.silent, tally.wrong);
-    return tally.wrong ? 1 : 0;
+                 argv[1], all.healthy, all.sick, all.begins, all.ends, all.windows, all.silent,
+                 all.wrong);
+    return all.wrong ? 1 : 0;
 }

@@ -326,6 +326,9 @@ void ss_fixture_feed(const SsFixture *fixture, SsModel *model)
         ss_model_set_run_end(model, end->pid, end->end, end->code, end->ns);
     }
     for (guint i = 0; i < fixture->events->len; i++) {
+        if (i >= fixture->without_from && i < fixture->without_to) {
+            continue;
+        }
         SsEvent event = g_array_index(fixture->events, SsEvent, i);
         bool own = fixture->apart_pid && event.pid == fixture->apart_pid;
         if (own ? !fixture->apart[event.id] : !fixture->recorded[event.id]) {

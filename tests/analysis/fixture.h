@@ -38,12 +38,13 @@ typedef struct SsFixture {
     char *path;
     char *host; /* owned */
     bool recorded[SS_N_EVENTS];
-    GArray *events;       /* of SsEvent, their strings owned by `strings` */
-    GArray *losses;       /* of SsLoss */
-    GArray *tracers;      /* of SsFixtureTracer */
-    GPtrArray *threads;   /* owned SsFixtureThread */
-    GPtrArray *strings;   /* owned char * */
-    GArray *process_ends; /* of SsFixtureEnd */
+    GArray *events;                 /* of SsEvent, their strings owned by `strings` */
+    guint without_from, without_to; /* of these, not fed: from the first to before the second */
+    GArray *losses;                 /* of SsLoss */
+    GArray *tracers;                /* of SsFixtureTracer */
+    GPtrArray *threads;             /* owned SsFixtureThread */
+    GPtrArray *strings;             /* owned char * */
+    GArray *process_ends;           /* of SsFixtureEnd */
     gint64 end_ns;
     gint32 limit_pid; /* of one process how many descriptors it may have; 0: of none */
     guint64 limit;

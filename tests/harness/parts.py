@@ -9,8 +9,8 @@ import time
 from .processes import Child, HarnessError
 
 # A QEMU that starts later than this after its tracing library waits no longer for the session
-# daemon to tell it what to record.
-REGISTER_TIMEOUT_MS = "5000"
+# daemon to tell it what to record; a busy machine's daemon may take its time.
+REGISTER_TIMEOUT_MS = "60000"
 
 
 class Programs:

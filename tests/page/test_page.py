@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""test_page.py FIXTURE_REPORT TESTS: the page as a file, without a browser.
+"""test_page.py FIXTURE_REPORT SHMEMSCOPE TESTS: the page as a file, without a browser.
 
 It asks for nothing, its programs are the ones that were built, and its data is the report's.
 """
@@ -18,7 +18,7 @@ import tempfile
 import unicodedata
 import unittest
 
-PROGRAM = TESTS = ""
+PROGRAM = COMMAND = TESTS = ""
 # What fetches, or can be made to.
 FETCHING = {"src", "srcset", "href", "action", "formaction", "poster", "background", "ping", "cite",
             "xlink:href", "longdesc", "manifest"}
@@ -75,8 +75,11 @@ def fixtures():
 class PageTests(unittest.TestCase):
 
     def check(self, fixture):
-        """All that holds for every page."""
-        text = render("report-html", fixture)
+        """All that holds for every page; of a fixture."""
+        return self.check_page(render("report-html", fixture),
+                               json.loads(render("report-json", fixture)))
+
+    def check_page(self, text, report):
         for character in set(text):
             self.assertTrue(character == "\n" or unicodedata.category(character) not in
                             ("Cc", "Cf", "Co", "Zl", "Zp"), hex(ord(character)))
@@ -89,7 +92,6 @@ class PageTests(unittest.TestCase):
                 self.assertFalse(name.startswith("on"), (tag, name))
                 if name in FETCHING:
                     self.assertRegex(value, r"^(#|data:,$)")
-        report = json.loads(render("report-json", fixture))
         self.assertEqual(page.data("report"), report)
         return page, report
 
@@ -106,6 +108,29 @@ class PageTests(unittest.TestCase):
                     self.assertGreaterEqual(len(lives), report["counts"]["mappings_created"])
                 open_ones = sum(life[more["fields"].index("closed")] is None for life in lives)
                 self.assertGreaterEqual(open_ones, report["mappings_total"])
+
+    def test_each_look(self):
+        """What was looked at has no lives, and the document of `now`."""
+        cases = os.path.join(TESTS, "autopsy", "explained")
+        names = [os.path.basename(path)[:-len(".case")] for path in glob.glob(f"{cases}/*.case")]
+        self.assertGreater(len(names), 30)
+        for name in names:
+            with self.subTest(case=name), tempfile.TemporaryDirectory() as tmp:
+                path = os.path.join(tmp, "look.json")
+                with open(path, "wb") as out:
+                    out.write(subprocess.run([os.path.join(cases, "run-explained"), "--evidence",
+                                              cases, name], capture_output=True, check=True).stdout)
+                said = []
+                for fmt in ("html", "json"):
+                    run = subprocess.run([COMMAND, "report", "--format", fmt, path],
+                                         capture_output=True, check=False, timeout=120)
+                    self.assertIn(run.returncode, (0, 1))
+                    self.assertEqual(run.stderr, b"")
+                    said.append(run.stdout.decode("utf-8"))
+                page, report = self.check_page(said[0], json.loads(said[1]))
+                self.assertIn("vms", report["look"])
+                self.assertEqual(page.data("lives"), [])
+                self.assertFalse(page.data("more")["has_lives"])
 
     def test_a_life(self):
         """The first mapping of the healthy fixture, as the fixture has it."""
@@ -162,5 +187,5 @@ class PageTests(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    PROGRAM, TESTS = sys.argv[1:3]
-    unittest.main(argv=sys.argv[:1] + sys.argv[3:], verbosity=2)
+    PROGRAM, COMMAND, TESTS = sys.argv[1:4]
+    unittest.main(argv=sys.argv[:1] + sys.argv[4:], verbosity=2)

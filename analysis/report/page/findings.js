@@ -54,7 +54,7 @@ function findingCard(finding) {
   if (finding.duration_ns) {
     facts.push(`for ${finding.duration_at_least ? "at least " : ""}${duration(finding.duration_ns)}`);
   }
-  facts.push(`at ${moment(finding.first_t_ns)}`);
+  if (!look) facts.push(`at ${moment(finding.first_t_ns)}`);
   const statements = finding.statements.map((statement) => make("div", {},
     make("b", {}, long(statement.who)), long(statement.text)));
   return make("article", { class: `card finding ${TONES[finding.certainty]}`,
@@ -71,7 +71,7 @@ function findingCard(finding) {
         make("summary", {}, "The smallest order of messages that leads there"),
         orderTable(finding.order)) : null,
     aboutOf(finding), remediesOf(finding),
-    finding.first_t_ns === null ? null : make("button", { type: "button", on: { click: () =>
+    look || finding.first_t_ns === null ? null : make("button", { type: "button", on: { click: () =>
       showTime(finding) } }, "Show in the timeline"));
 }
 

@@ -12,18 +12,22 @@ function showNavigation() {
 
 /* What is drawn on a canvas does not change its colours by itself. */
 function repaint() {
+  if (!picture) return;
   picture.colours = null;
   picture.draw();
   redrawPlots();
 }
 
 showVerdict();
-showTimeline();
+showLook();
+if (!look) showTimeline();
 showFindings();
-showCharts();
-showDistributions();
+if (!look) {
+  showCharts();
+  showDistributions();
+  showMappings();
+}
 showWaits();
-showMappings();
 showWorth();
 showNavigation();
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);

@@ -8,7 +8,8 @@ function showWaits() {
   const body = byId("waits").querySelector(".body");
   const several = report.devices.length > 1;
   const open = report.open_waits.map((wait) => [short(wait.device || "\u2013"),
-    short(wait.vm || String(wait.pid)), String(wait.tid), waitWords(wait), moment(wait.since_t_ns),
+    short(wait.vm || String(wait.pid)), String(wait.tid), waitWords(wait),
+    look ? duration(wait.waited_ms * 1e6) : moment(wait.since_t_ns),
     wait.unread ? `${bytes(wait.unread)}${wait.unread_request ? ` (${wait.unread_request})` : ""}`
       : "nothing"]);
   const ended = (several ? report.device_waits : report.waits).map((wait) => [
@@ -17,9 +18,14 @@ function showWaits() {
     wait.spoke_up ? count(wait.spoke_up) : "\u2013"]);
   if (open.length) {
     body.append(make("div", { class: "card finding bad" }, make("h3", {}, "Not ended"),
-      table([{ name: "Device" }, { name: "VM" }, { name: "Thread", figure: true }, { name: "Wait" },
-        { name: "Since", figure: true }, { name: "Unread from the back-end" }], open,
+      table([{ name: "Device" }, { name: "VM" }, { name: "Thread" }, { name: "Wait" },
+        { name: look ? "For" : "Since", figure: true }, { name: "Unread from the back-end" }], open,
       "Waits that did not end")));
+  }
+  if (look) {
+    if (!open.length) body.append(make("p", { class: "empty" }, unseen ? "No wait was visible."
+      : "QEMU waits for no back-end."));
+    return;
   }
   body.append(make("div", { class: "card" }, make("h3", {}, "Ended"), ended.length
     ? table([...(several ? [{ name: "Device" }, { name: "VM" }] : []), { name: "For the reply to" },
@@ -60,8 +66,7 @@ function compare(a, b) {
 function showMappings() {
   const body = byId("mappings").querySelector(".body");
   if (!lives.length) {
-    body.append(make("p", { class: "empty" }, more.has_lives ? "No mapping was seen."
-      : "Of what was looked at there is no history."));
+    body.append(make("p", { class: "empty" }, "No mapping was seen."));
     return;
   }
   const state = { sorted: 6, down: false, page: 0, words: "" };

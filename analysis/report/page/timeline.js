@@ -20,7 +20,7 @@ const ragged = more.ragged.flatMap((trace) => [
 
 const waitWords = (wait) => (wait.kind === "reply"
   ? `waits for the reply to ${wait.request || "a request"}` : "reads a message that does not end") +
-  (wait.since_t_ns === null ? "" : `, ${duration(lengthNs - wait.since_t_ns)} until the recording ended`);
+  (look || wait.since_t_ns === null ? "" : `, ${duration(lengthNs - wait.since_t_ns)} until the recording ended`);
 
 let asked = false;
 function redraw() {

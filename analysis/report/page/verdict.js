@@ -9,7 +9,7 @@ const alarms = report.findings.filter((f) => f.certainty === "observed" ||
 const hazards = report.findings.filter((f) => f.certainty === "hazard");
 /* Those that are about something; that a check could not decide stands at the end. */
 const unknowns = report.findings.filter((f) => f.certainty === "unknown" &&
-  (f.witness.length || f.about.length));
+  (f.witness.length || f.about.length || look && f.process));
 
 const titleOf = (finding) => {
   const title = more.titles[report.findings.indexOf(finding)] || finding.id;
@@ -17,6 +17,7 @@ const titleOf = (finding) => {
 };
 
 function worthSentence() {
+  if (look) return lookWorth();
   const worth = report.worth;
   const words = [`${worth.checks_decided} of ${worth.checks} checks could decide.`];
   if (report.trace.lost || report.trace.lost_uncounted) {
@@ -27,6 +28,7 @@ function worthSentence() {
 }
 
 function headline() {
+  if (look) return lookHeadline();
   const worth = report.worth;
   if (alarms.length) {
     const first = alarms[0];
@@ -49,36 +51,44 @@ function headline() {
         "none came about." : "" };
 }
 
-function showVerdict() {
-  const head = headline();
+const tile = (name, value, small, alarm) => make("div", { class: alarm ? "alarm" : null },
+  make("dt", {}, name), make("dd", {}, value, small ? make("small", {}, small) : null));
+
+function recordingTiles() {
   const lost = report.trace.lost_uncounted
     ? `${count(report.trace.lost)} lost, and packets nobody counted`
     : report.trace.lost ? `${count(report.trace.lost)} lost` : "none lost";
-  document.title = `${head.title}: shmemscope report`;
+  const live = report.mappings_total;
+  const liveBytes = lives.length ? lives.reduce((sum, life) => sum + (life.closed === null &&
+    typeof life.len === "number" ? life.len : 0), 0)
+    : report.mappings.reduce((sum, mapping) => sum + mapping.len, 0);
+  const slowest = report.times.request_to_reply;
+  return [
+    ["Recording", duration(lengthNs), `${plural(report.trace.events, "event")}, ${lost}`,
+      report.trace.lost || report.trace.lost_uncounted],
+    ["Mappings", count(report.counts.mappings_created), "made"],
+    ["Held at the end", count(live), live ? bytes(liveBytes) : "no mapping"],
+    ["Descriptors open", count(report.descriptors_total),
+      `${count(report.counts.fds_closed)} closed`],
+    ["Requests", count(report.counts.requests), report.counts.refused
+      ? `${count(report.counts.refused)} refused` : "none refused"],
+    ["Request to reply, mean", slowest.count ? duration(slowest.mean_ns) : "\u2013",
+      slowest.count ? `longest ${duration(slowest.max_ns)}` : "none was answered"],
+  ];
+}
+
+function showVerdict() {
+  const head = headline();
+  document.title = `${head.title}: shmemscope ${look ? "now" : "report"}`;
   const card = make("div", { class: `card verdict ${head.tone}` },
     make("span", { class: "state" }, head.state),
     make("h1", { id: "verdict-title" }, head.title),
     head.text ? make("p", {}, long(head.text)) : null,
     make("p", {}, worthSentence()));
-  const live = report.mappings_total;
-  const liveBytes = lives.length ? lives.reduce((sum, life) => sum + (life.closed === null &&
-    typeof life.len === "number" ? life.len : 0), 0)
-    : report.mappings.reduce((sum, mapping) => sum + mapping.len, 0);
-  const tile = (name, value, small, alarm) => make("div", { class: alarm ? "alarm" : null },
-    make("dt", {}, name), make("dd", {}, value, small ? make("small", {}, small) : null));
-  const slowest = report.times.request_to_reply;
   const tiles = make("dl", { class: "tiles" },
-    tile("Recording", duration(lengthNs), `${plural(report.trace.events, "event")}, ${lost}`,
-      report.trace.lost || report.trace.lost_uncounted),
-    tile("Mappings", count(report.counts.mappings_created), "made"),
-    tile("Held at the end", count(live), live ? bytes(liveBytes) : "no mapping"),
-    tile("Descriptors open", count(report.descriptors_total),
-      `${count(report.counts.fds_closed)} closed`),
-    tile("Requests", count(report.counts.requests), report.counts.refused
-      ? `${count(report.counts.refused)} refused` : "none refused"),
-    tile("Request to reply, mean", slowest.count ? duration(slowest.mean_ns) : "\u2013",
-      slowest.count ? `longest ${duration(slowest.max_ns)}` : "none was answered"));
-  const processes = report.processes.map((process) => make("div", { class: "card" },
+    (look ? lookTiles() : recordingTiles()).map((words) => tile(...words)));
+  /* Of what was looked at, each VM has a card of its own. */
+  const processes = look ? [] : report.processes.map((process) => make("div", { class: "card" },
     make("h2", {}, long(processName(process))),
     make("p", {}, long(process.state.text)),
     report.devices.filter((d) => d.pid === process.pid && d.vm === process.vm).map((d) =>
@@ -87,31 +97,49 @@ function showVerdict() {
   byId("verdict").append(card, tiles, make("div", { class: "processes" }, processes));
 }
 
-function showWorth() {
+/* Situations that came about, or what could not be seen. */
+function situations() {
   const worth = report.worth;
-  const body = byId("worth").querySelector(".body");
   const opened = Object.entries(worth.windows).filter(([, n]) => n);
   const never = Object.entries(worth.windows).filter(([, n]) => n === 0).map(([name]) => name);
   const recorded = Object.values(worth.windows).every((n) => n !== null);
+  return make("div", { class: "card" },
+    make("h3", {}, "Situations in which QEMU waited for the back-end"),
+    !recorded ? make("p", {}, "What opens them was not recorded.") : [
+      make("p", {}, opened.length ? "The back-end could have sent a request meanwhile in:"
+        : "It never waited for a back-end that could have sent a request."),
+      table([{ name: "Situation" }, { name: "Times", figure: true }],
+        opened.map(([name, n]) => [name, count(n)]), "Situations that came about"),
+      make("p", { class: "lead" }, never.length ? `Never in: ${never.join(", ")}.` : "")],
+    worth.withdrawn.map((w) => make("p", {}, `${plural(w.hazards, "hazard")} of device ` +
+      `${short(w.device)} withdrawn: its back-end was seen to serve both channels.`)));
+}
+
+/* Those with the same reason are one line. */
+function undecidedLines() {
+  const reasons = new Map();
+  for (const { check, why, partial } of report.undecided) {
+    const reason = `${partial ? "in part: " : ""}${why}`;
+    if (!reasons.has(reason)) reasons.set(reason, []);
+    reasons.get(reason).push(check);
+  }
+  return [...reasons].map(([reason, checks]) => make("li", {}, make("b", {}, checks.join(", ")),
+    ": ", long(reason)));
+}
+
+function showWorth() {
+  const worth = report.worth;
   const left = worth.left_out.map((check) => make("li", {}, `${check}: not looked for; it needs ` +
     "events that are recorded with --set catalogue"));
-  const undecided = report.undecided.map((u) => make("li", {}, make("b", {}, u.check),
-    u.partial ? " (in part): " : ": ", long(u.why)));
-  body.append(make("div", { class: "columns" },
+  const unseen = look ? look.denied || [] : [];
+  byId("worth").querySelector(".body").append(make("div", { class: "columns" },
     make("div", { class: "card" },
       make("h3", {}, "Checks"),
-      make("p", {}, `${worth.checks_decided} of ${worth.checks} could decide.`),
-      make("ul", { class: "plain" }, undecided, left)),
-    make("div", { class: "card" },
-      make("h3", {}, "Situations in which QEMU waited for the back-end"),
-      !recorded ? make("p", {}, "What opens them was not recorded.") : [
-        make("p", {}, opened.length ? "The back-end could have sent a request meanwhile in:"
-          : "It never waited for a back-end that could have sent a request."),
-        table([{ name: "Situation" }, { name: "Times", figure: true }],
-          opened.map(([name, n]) => [name, count(n)]), "Situations that came about"),
-        make("p", { class: "lead" }, never.length ? `Never in: ${never.join(", ")}.` : "")],
-      worth.withdrawn.map((w) => make("p", {}, `${plural(w.hazards, "hazard")} of device ` +
-        `${short(w.device)} withdrawn: its back-end was seen to serve both channels.`)))));
+      make("p", {}, look ? lookWorth() : `${worth.checks_decided} of ${worth.checks} could decide.`),
+      make("ul", { class: "plain" }, undecidedLines(), left)),
+    !look ? situations() : unseen.length ? make("div", { class: "card" },
+      make("h3", {}, "What could not be seen"), make("ul", { class: "plain" }, unseen.map((denied) =>
+        make("li", {}, long(denied.what), "; it needs ", long(denied.needs))))) : null));
   byId("about").textContent = `shmemscope ${report.tool_version}, of ` +
     report.trace.traces.map((trace) => short(trace.path, 200)).join(", ");
 }

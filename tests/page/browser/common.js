@@ -64,6 +64,42 @@ async function opened(file, does, options = {}) {
 
 const textOf = (page, selector) => page.locator(selector).allTextContents();
 
+/* What a screen reader would miss; nothing is as it should be. */
+const audit = (page) => page.evaluate(() => {
+  const found = [];
+  const visible = (element) => element.getClientRects().length > 0;
+  for (const section of document.querySelectorAll("main > section")) {
+    const title = document.getElementById(section.getAttribute("aria-labelledby"));
+    if (!title || !title.textContent) found.push(`section ${section.id} has no name`);
+  }
+  for (const table of document.querySelectorAll("table")) {
+    if (!table.caption || !table.caption.textContent) found.push("a table has no caption");
+    if (![...table.tHead.rows[0].cells].every((cell) => cell.scope === "col")) {
+      found.push("a heading of a table has no scope");
+    }
+  }
+  for (const control of document.querySelectorAll("button, a, summary")) {
+    if (visible(control) && !control.textContent.trim()) found.push(control.outerHTML);
+  }
+  for (const input of document.querySelectorAll("input")) {
+    if (!input.labels.length) found.push("an input has no label");
+  }
+  for (const picture of document.querySelectorAll("svg, #timeline-canvas")) {
+    if (!picture.getAttribute("role") || !picture.getAttribute("aria-label")) {
+      found.push("a picture has no name");
+    }
+  }
+  const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
+  if (new Set(ids).size !== ids.length) found.push("an id stands twice");
+  let level = 1;
+  for (const heading of document.querySelectorAll("main h1, main h2, main h3, main h4")) {
+    const now = Number(heading.tagName[1]);
+    if (now > level + 1 && visible(heading)) found.push(`h${level} then ${heading.outerHTML}`);
+    level = now;
+  }
+  return found;
+});
+
 /* Moves the pointer over the timeline until its words are about something that fits. */
 async function hover(page, wanted) {
   const canvas = page.locator("#timeline-canvas");
@@ -81,4 +117,4 @@ async function hover(page, wanted) {
   return assert.fail(`nothing in the timeline says ${wanted}`);
 }
 
-module.exports = { assert, begin, end, fixture, made, opened, pageOf, hover, textOf, tmp };
+module.exports = { assert, audit, begin, end, fixture, made, opened, pageOf, hover, textOf, tmp };

@@ -7,7 +7,7 @@
 "use strict";
 
 const { after, before, test } = require("node:test");
-const { assert, begin, end, opened, pageOf, textOf } = require("./common.js");
+const { assert, audit, begin, end, opened, pageOf, textOf } = require("./common.js");
 
 before(begin);
 after(end);
@@ -105,41 +105,7 @@ test("on paper it is light and without what paper cannot do", async () => {
 test("to who does not see it", async () => {
   const { file, report } = pageOf("mapping-leak.reset-keeps");
   await opened(file, async (page) => {
-    const wrong = await page.evaluate(() => {
-      const found = [];
-      const visible = (element) => element.getClientRects().length > 0;
-      for (const section of document.querySelectorAll("main > section")) {
-        const title = document.getElementById(section.getAttribute("aria-labelledby"));
-        if (!title || !title.textContent) found.push(`section ${section.id} has no name`);
-      }
-      for (const table of document.querySelectorAll("table")) {
-        if (!table.caption || !table.caption.textContent) found.push("a table has no caption");
-        if (![...table.tHead.rows[0].cells].every((cell) => cell.scope === "col")) {
-          found.push("a heading of a table has no scope");
-        }
-      }
-      for (const control of document.querySelectorAll("button, a, summary")) {
-        if (visible(control) && !control.textContent.trim()) found.push(control.outerHTML);
-      }
-      for (const input of document.querySelectorAll("input")) {
-        if (!input.labels.length) found.push("an input has no label");
-      }
-      for (const picture of document.querySelectorAll("svg, #timeline-canvas")) {
-        if (!picture.getAttribute("role") || !picture.getAttribute("aria-label")) {
-          found.push("a picture has no name");
-        }
-      }
-      const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
-      if (new Set(ids).size !== ids.length) found.push("an id stands twice");
-      let level = 1;
-      for (const heading of document.querySelectorAll("main h1, main h2, main h3, main h4")) {
-        const now = Number(heading.tagName[1]);
-        if (now > level + 1 && visible(heading)) found.push(`h${level} then ${heading.outerHTML}`);
-        level = now;
-      }
-      return found;
-    });
-    assert.deepEqual(wrong, []);
+    assert.deepEqual(await audit(page), []);
     /* What the canvas shows is in a table as well. */
     assert.equal(await page.locator("#mappings tbody tr").count(), report.counts.mappings_created);
   });
