@@ -91,9 +91,9 @@ gboolean ss_moment_parse(SsMoment *moment, const char *name, const char *text, G
     }
     g_autoptr(GTimeZone) zone = g_time_zone_new_local();
     g_autoptr(GDateTime) date = g_date_time_new_from_iso8601(text, zone);
-    if (date) {
-        ns = g_date_time_to_unix(date) * SS_NS_PER_S +
-             (gint64)g_date_time_get_microsecond(date) * 1000;
+    gint64 seconds = date ? g_date_time_to_unix(date) : -1;
+    if (seconds >= 0 && seconds <= MAX_SECONDS) {
+        ns = seconds * SS_NS_PER_S + (gint64)g_date_time_get_microsecond(date) * 1000;
         *moment = (SsMoment){ .given = true, .absolute = true, .ns = ns };
         return TRUE;
     }

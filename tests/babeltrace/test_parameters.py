@@ -90,7 +90,7 @@ class Parameters(unittest.TestCase):
                 (self.trace, ["--begin", "0.001"], {"begin": 0.001}),
                 (self.trace, ["--begin", f"{after + 1:.9f}"], {"begin": after + 1}),
                 (self.trace, ["--end=0"], {"end": 0}),
-                (self.trace, ["--end=2026-01-31T12:00:00Z"], {"end": "2026-01-31T12:00:00Z"}),
+                (self.trace, ["--end=2100-01-31T12:00:00Z"], {"end": "2100-01-31T12:00:00Z"}),
                 (self.trace, ["--begin=@4000000000"], {"begin": "@4000000000"}),
                 (both, ["--device", devices[0]], {"device": devices[0]}),
                 (both, ["--device", devices[0], "--device", devices[1]], {"device": devices})):
@@ -138,7 +138,11 @@ class Parameters(unittest.TestCase):
                 ("device", "dev9", 'device="dev9": the recording has none of that name'),
                 ("vm", "nobody", 'vm="nobody": the recording has none of that name'),
                 ("begin", "noon", 'begin="noon": it takes seconds'),
-                ("end", "1.2.3", 'end="1.2.3": it takes seconds')):
+                ("end", "1.2.3", 'end="1.2.3": it takes seconds'),
+                ("end", "2999-01-31T12:00:00Z", 'end="2999-01-31T12:00:00Z": it takes seconds'),
+                ("end", "1969-12-31T12:00:00Z", 'end="1969-12-31T12:00:00Z": it takes seconds'),
+                ("end", "2020-01-31T12:00:00Z",
+                 'end="@1580472000": the recording has no event up to then')):
             with self.subTest(option=option):
                 ours = report(f"--{option}={value}", self.trace)
                 self.assertEqual((ours.returncode, ours.stdout), (2, b""))
@@ -146,6 +150,17 @@ class Parameters(unittest.TestCase):
                 theirs = sink(self.trace, **{option: value})
                 self.assertEqual((theirs.returncode, theirs.stdout), (1, b""))
                 self.assertIn(f"Cannot select: {said}", words(theirs))
+
+    def test_no_time(self):
+        """What begins after its end, also when only the recording tells that it does."""
+        for begin, end in (("3", "2.5"), ("@4000000000.25", "@7"), ("@4000000000", "3")):
+            ours = report("--begin", begin, "--end", end, self.trace)
+            theirs = sink(self.trace, begin=begin, end=end)
+            self.assertEqual((ours.returncode, ours.stdout), (2, b""))
+            self.assertEqual((theirs.returncode, theirs.stdout), (1, b""))
+            for done in (ours, theirs):
+                self.assertIn(f'Cannot select: begin="{begin}": it is after the end, "{end}"',
+                              words(done))
 
     def test_help(self):
         """Of each class, with each parameter of its table."""
