@@ -110,14 +110,30 @@ static void settled(SsChecks *checks, const SsCheck *check, const SsNotice *noti
     }
 }
 
+static gint by_finalized(gconstpointer a, gconstpointer b)
+{
+    const SsMapping *ma = *(const SsMapping *const *)a;
+    const SsMapping *mb = *(const SsMapping *const *)b;
+    if (ma->finalized_ns != mb->finalized_ns) {
+        return ma->finalized_ns < mb->finalized_ns ? -1 : 1;
+    }
+    return ma->pointer < mb->pointer ? -1 : ma->pointer > mb->pointer;
+}
+
 static void at_end(SsChecks *checks, const SsCheck *check, SsProcess *process, gint64 end_ns)
 {
     bool waits = ss_process_waits(process, NULL);
+    /* The table's order is another one in each run; the first of them is the one that is told. */
+    g_autoptr(GPtrArray) closing = g_ptr_array_new();
     GHashTableIter iter;
-    gpointer value;
+    gpointer key;
     g_hash_table_iter_init(&iter, process->closing);
-    while (g_hash_table_iter_next(&iter, &value, NULL)) {
-        const SsMapping *mapping = value;
+    while (g_hash_table_iter_next(&iter, &key, NULL)) {
+        g_ptr_array_add(closing, key);
+    }
+    g_ptr_array_sort(closing, by_finalized);
+    for (guint i = 0; i < closing->len; i++) {
+        const SsMapping *mapping = g_ptr_array_index(closing, i);
         const SsDescriptor *descriptor = mapping->descriptor;
         bool passed_by = process->newest_closed_finalize_ns > mapping->finalized_ns;
         /* A front-end that waits holds the lock the RCU thread needs. */

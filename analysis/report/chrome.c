@@ -221,6 +221,12 @@ static void add_counters(JsonBuilder *json, const SsReport *report, const SsProc
 static void add_finding(JsonBuilder *json, const SsReport *report, const SsFinding *finding)
 {
     const SsProcess *process = ss_finding_process(report->model, finding);
+    const char *vm = !finding->has_process ? ""
+                     : *finding->vm        ? finding->vm
+                                           : finding->process_name;
+    const char *device = !finding->has_device  ? ""
+                         : *finding->device_id ? finding->device_id
+                                               : finding->chardev;
     begin_event(json, "i", finding->id, process ? pid_of(report, process) : 0, 0,
                 us_of(report, finding->first_ns));
     ss_json_string(json, "s", process ? "p" : "g");
@@ -228,6 +234,9 @@ static void add_finding(JsonBuilder *json, const SsReport *report, const SsFindi
     ss_json_begin_object(json, "args");
     ss_json_string(json, "certainty", ss_certainty_name(finding->certainty));
     ss_json_string(json, "summary", finding->summary);
+    ss_json_int(json, "count", MAX(finding->count, 1));
+    ss_json_string(json, "vm", vm);
+    ss_json_string(json, "device", device);
     json_builder_end_object(json);
     json_builder_end_object(json);
 }

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "analysis/report/fingerprint.h"
 #include "analysis/report/formats.h"
 #include "analysis/report/json.h"
 #include "analysis/report/pages.h"
@@ -35,6 +36,8 @@ static const char *page_of(const char *id)
 static void add_rule(JsonBuilder *json, const SsCheck *check)
 {
     const char *page = page_of(check->id);
+    g_autofree char *installed = g_strdup_printf("%s/%s.md", SS_PAGES, check->id);
+    g_autofree char *uri = g_filename_to_uri(installed, NULL, NULL);
     GString *help = g_string_new(check->rule);
     if (check->remedy_now) {
         g_string_append_printf(help, "\nNow: %s", check->remedy_now);
@@ -46,6 +49,7 @@ static void add_rule(JsonBuilder *json, const SsCheck *check)
     ss_json_string(json, "id", check->id);
     add_text(json, "shortDescription", check->title);
     add_text(json, "fullDescription", check->rule);
+    ss_json_string(json, "helpUri", uri);
     ss_json_begin_object(json, "help");
     ss_json_string(json, "text", help->str);
     if (page) {
@@ -194,35 +198,8 @@ static void add_flows(JsonBuilder *json, const SsReport *report, const SsFinding
     json_builder_end_array(json);
 }
 
-/* What is the same of the same trouble in another run, or of another build: no number of a
- * process, thread, descriptor or address. */
-static char *fingerprint(const SsFinding *finding)
-{
-    GString *text = g_string_new(finding->id);
-    g_string_append_printf(text, "\n%s\n%u", finding->has_device ? device_name(finding) : "",
-                           finding->virtio_id);
-    if (finding->order) {
-        for (guint i = 0; i < finding->order->steps->len; i++) {
-            const SsOrderStep *step = &g_array_index(finding->order->steps, SsOrderStep, i);
-            g_autofree char *request = ss_order_request_text(step);
-            g_string_append_printf(text, "\n%d %s", (int)step->kind, request ? request : "");
-        }
-    } else if (finding->hazard) {
-        g_string_append_printf(text, "\n%u|%s|%u", finding->hazard->frontend_request,
-                               finding->hazard->inside, finding->hazard->backend_request);
-    } else {
-        g_string_append_printf(text, "\n%s|%s", finding->place ? finding->place : "",
-                               finding->place_reason ? finding->place_reason : "");
-    }
-    if (!finding->has_process) {
-        g_string_append_printf(text, "\n%s", finding->summary);
-    }
-    char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text->str, -1);
-    g_string_free(text, TRUE);
-    return sum;
-}
-
-static void add_result(JsonBuilder *json, const SsReport *report, const SsFinding *finding)
+static void add_result(JsonBuilder *json, const SsReport *report, const SsFinding *finding,
+                       GHashTable *fingerprints)
 {
     static const char *const kinds[] = { [SS_UNKNOWN] = "open",
                                          [SS_HAZARD] = "review",
@@ -232,7 +209,7 @@ static void add_result(JsonBuilder *json, const SsReport *report, const SsFindin
                                           [SS_HAZARD] = "none",
                                           [SS_SUSPECTED] = "warning",
                                           [SS_OBSERVED] = "error" };
-    g_autofree char *sum = fingerprint(finding);
+    g_autofree char *sum = ss_fingerprint_number(fingerprints, ss_fingerprint(finding));
     g_autofree char *message =
         finding->condition ? g_strdup_printf("%s (%s)", finding->summary, finding->condition)
                            : g_strdup(finding->summary);
@@ -261,6 +238,8 @@ static void add_result(JsonBuilder *json, const SsReport *report, const SsFindin
 
 char *ss_report_sarif(const SsReport *report)
 {
+    g_autoptr(GHashTable) fingerprints =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     JsonBuilder *json = json_builder_new();
     json_builder_begin_object(json);
     ss_json_string(json, "$schema", SCHEMA);
@@ -270,7 +249,7 @@ char *ss_report_sarif(const SsReport *report)
     add_tool(json, report);
     ss_json_begin_array(json, "results");
     for (guint i = 0; i < report->checks->findings->len; i++) {
-        add_result(json, report, g_ptr_array_index(report->checks->findings, i));
+        add_result(json, report, g_ptr_array_index(report->checks->findings, i), fingerprints);
     }
     json_builder_end_array(json);
     ss_json_string(json, "columnKind", "utf16CodeUnits");

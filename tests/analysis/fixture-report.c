@@ -62,6 +62,8 @@ static const Format formats[] = {
     { "report-text", ss_report_text },
     { "report-json", ss_report_json },
     { "report-html", ss_report_html },
+    { "report-sarif", ss_report_sarif },
+    { "report-chrome", ss_report_chrome },
     { "report-junit", ss_report_junit },
     { "mappings-text", ss_mappings_text },
     { "mappings-json", ss_mappings_json },

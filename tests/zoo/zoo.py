@@ -10,17 +10,19 @@ import sys
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.realpath(__file__))
 TESTS = os.path.dirname(HERE)
-for place in (TESTS, os.path.join(TESTS, "integration")):
+for place in (TESTS, os.path.join(TESTS, "integration"), os.path.join(TESTS, "formats")):
     if place not in sys.path:
         sys.path.insert(0, place)
 
 import common                                                        # noqa: E402
+import findings                                                      # noqa: E402
 import sources                                                       # noqa: E402
 from harness import choreography, parts                              # noqa: E402
 from harness.hostile import HostileRun                               # noqa: E402
 from harness.processes import HarnessError                           # noqa: E402
 from harness.run import Run                                          # noqa: E402
 
+PLUGINS = os.path.join(common.BUILD, "analysis", "babeltrace")
 RUNS = os.path.join(common.BUILD, "tests", "zoo", "runs")
 ALARMS = common.ALARMS
 
@@ -114,6 +116,13 @@ class Row:
     witness: str = "-"
     sources: dict = dataclasses.field(default_factory=dict)  # words by source
     wrong: list = dataclasses.field(default_factory=list)
+    formats: dict = dataclasses.field(default_factory=dict)  # by source what is to come
+
+    def finish(self):
+        """Waits for the comparisons of formats, and takes what they found."""
+        for source, comparison in self.formats.items():
+            self.wrong += [f"{source}: {wrong}" for wrong in comparison.result()]
+        self.formats = {}
 
 
 def _place(found):
@@ -204,8 +213,9 @@ def judge_source(row, specimen, case, table):
     row.wrong += sources.compare(specimen, case, case.source, table)
 
 
-def try_specimen(specimen, prefixes, wanted, table):
-    """The row of a specimen by the WANTED sources, whatever happens."""
+def try_specimen(specimen, prefixes, wanted, table, beside):
+    """The row of a specimen by the WANTED sources, whatever happens. BESIDE is an executor: what
+    the formats say of a run is compared while the next one waits."""
     row = Row(specimen.name, _joined(str(finding) for finding in specimen.expect))
     for source in wanted:
         wrong = len(row.wrong)
@@ -216,6 +226,8 @@ def try_specimen(specimen, prefixes, wanted, table):
             else:
                 judge_source(row, specimen, case, table)
             judge_witnesses(row, specimen, case)
+            row.formats[source] = beside.submit(findings.compare, parts.Programs(common.BUILD).tool,
+                                                PLUGINS, case.run.trace)
         except HarnessError as error:
             row.wrong.append(f"{source}: the run did not go as it should: {error}")
         if len(row.wrong) > wrong:
