@@ -5,6 +5,7 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 build_root=$root/build
+build_source=$root
 
 # built_qemu [OPTION...]: sets qemu to the directory of the built QEMU.
 qemu=
@@ -42,7 +43,7 @@ lock_build() {
 }
 
 # configure_build NAME COMPILER OPTION...: a meson build directory build/NAME; an existing one is
-# brought up to date, and made anew when it cannot be.
+# brought up to date, and made anew when it cannot be. What is built is build_source.
 configure_build() {
     local directory=$build_root/$1 compiler=$2
     shift 2
@@ -54,7 +55,7 @@ configure_build() {
         return
     fi
     rm -rf "$directory"
-    CC=$compiler meson setup "$directory" "$root" "$@"
+    CC=$compiler meson setup "$directory" "$build_source" "$@"
 }
 
 # The session daemon belongs to all who use it at the same time: each holds the lock shared, and

@@ -67,6 +67,11 @@ class Installed:
             self.plugins = plugins_of_babeltrace() if self.of_system else \
                 self.prefix / "lib" / "babeltrace2" / "plugins"
         self.plugin = self.prefix / self.plugins / PLUGIN
+        # For a prefix of a user's own, which babeltrace2 knows.
+        self.home = self.top / f"home-{name}"
+        self.home.mkdir()
+        if not self.of_system:
+            (self.home / ".local").symlink_to(self.prefix)
         # A view of the build with notes of its own about what was installed: `ninja uninstall`
         # takes away what the last `meson install` noted, and that may be somebody's.
         self.view = self.top / f"view-{name}"
@@ -95,13 +100,9 @@ class Installed:
 
     def environment(self):
         """Of somebody who has installed it and no more. LTTng's daemon is where it was."""
-        home = self.top / "home"
-        home.mkdir(exist_ok=True)
-        if not self.of_system and not (home / ".local").exists():
-            (home / ".local").symlink_to(self.prefix)
         lttng = {name: value for name, value in os.environ.items()
                  if name.startswith("LTTNG_")}
-        return {"LTTNG_HOME": os.environ.get("HOME", "/"), **lttng, "HOME": str(home),
+        return {"LTTNG_HOME": os.environ.get("HOME", "/"), **lttng, "HOME": str(self.home),
                 "LC_ALL": "C.UTF-8", "PATH": f"{self.program.parent}:/usr/bin:/bin"}
 
     def alone(self, *command, **options):

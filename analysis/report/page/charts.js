@@ -69,16 +69,17 @@ function splits(series) {
 
 function plotOptions(series, width) {
   const soft = colour("soft"), line = colour("line");
+  const most = Math.max(2, Math.floor(width / 90)); // ticks that have room for their words
   const axis = { stroke: soft, font: `12px ${FONT}`, grid: { stroke: line, width: 1 },
     ticks: { stroke: line, width: 1 } };
   return {
-    width, height: 170, legend: { show: false },
+    width, height: 156, legend: { show: false },
     cursor: { drag: { x: true, y: false, setScale: false }, sync: { key: "shmemscope" },
       points: { size: 7 } },
     scales: { x: { time: false, range: () => [view.from / 1e9, view.to / 1e9] },
       y: { range: (plot, least, most) => [0, Math.max(1, most * 1.12)] } },
-    axes: [{ ...axis, space: 90, splits: (plot, i, least, most) =>
-      ticks(least * 1e9, most * 1e9, 5).found.map((ns) => ns / 1e9),
+    axes: [{ ...axis, size: 30, splits: (plot, i, from, to) =>
+      ticks(from * 1e9, to * 1e9, most).found.map((ns) => ns / 1e9),
     values: (plot, found) => found.map((at) => tickText(at * 1e9,
       found.length > 1 ? (found[1] - found[0]) * 1e9 : 1e9)) },
     { ...axis, size: 64, splits: splits(series),
@@ -230,27 +231,30 @@ function histogram(values, kind) {
     picture.append(bar);
   });
   const top = svg("text", { x: 0, y: 10, "font-size": 11, fill: "var(--soft)" });
-  top.textContent = `most: ${count(most)}`;
+  top.textContent = `${plural(values.length, "mapping")}, at most ${count(most)} in a bar`;
   picture.append(top);
   return picture;
 }
 
 function showDistributions() {
+  const empty = [];
   const cards = DISTRIBUTIONS.map((kind) => {
     const values = lives.filter((life) => life[kind.from] !== null && life[kind.to] !== null)
       .map((life) => life[kind.to] - life[kind.from]).filter((ns) => ns >= 0)
       .sort((a, b) => a - b);
-    const at = (part) => values[Math.min(values.length - 1, Math.floor(values.length * part))];
-    const card = make("div", { class: "card chart-card" }, make("h3", {}, kind.name));
     if (!values.length) {
-      card.append(make("p", { class: "empty" }, "No mapping was seen in both."));
-      return card;
+      empty.push(kind.name);
+      return null;
     }
-    const figures = [["Count", count(values.length)], ["Median", duration(at(.5))],
+    const at = (part) => values[Math.min(values.length - 1, Math.floor(values.length * part))];
+    const figures = [["Median", duration(at(.5))],
       ["95 %", duration(at(.95))], ["99 %", duration(at(.99))], ["Longest", duration(at(1))]];
-    card.append(histogram(values, kind), make("dl", { class: "figures" }, figures.flatMap(
-      ([name, value]) => [make("dt", {}, name), make("dd", {}, value)])));
-    return card;
-  });
-  byId("distributions").querySelector(".body").append(make("div", { class: "columns four" }, cards));
+    return make("div", { class: "card chart-card" }, make("h3", {}, kind.name),
+      histogram(values, kind), make("dl", { class: "figures" }, figures.map(([name, value]) =>
+        make("div", {}, make("dt", {}, name), make("dd", {}, value)))));
+  }).filter(Boolean);
+  byId("distributions").querySelector(".body").append(
+    make("div", { class: "columns four" }, cards),
+    ...empty.length ? [make("p", { class: "empty" }, `${empty.join(", ")}: no mapping was seen in ` +
+      "both.")] : []);
 }

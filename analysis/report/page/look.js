@@ -67,8 +67,9 @@ function lookTiles() {
       .join("; "), stuck.length],
     ["Unread in sockets", unread.length ? bytes(sum(unread.map((inbox) => inbox.bytes))) : "nothing",
       unread.length ? `in ${plural(unread.length, "socket")}` : "of vhost-user"],
-    ["Mapped of back-ends\u2019 files", count(held.length),
-      held.length ? bytes(sum(held.map((one) => one.len))) : "no mapping"],
+    ["Mapped", held.length ? bytes(sum(held.map((one) => one.len))) : "nothing",
+      held.length ? `in ${plural(held.length, "mapping")} of back-ends\u2019 files`
+        : "of back-ends\u2019 files"],
   ];
 }
 

@@ -72,7 +72,7 @@ function recordingTiles() {
       `${count(report.counts.fds_closed)} closed`],
     ["Requests", count(report.counts.requests), report.counts.refused
       ? `${count(report.counts.refused)} refused` : "none refused"],
-    ["Request to reply, mean", slowest.count ? duration(slowest.mean_ns) : "\u2013",
+    ["Mean reply time", slowest.count ? duration(slowest.mean_ns) : "\u2013",
       slowest.count ? `longest ${duration(slowest.max_ns)}` : "none was answered"],
   ];
 }

@@ -100,6 +100,40 @@ const audit = (page) => page.evaluate(() => {
   return found;
 });
 
+/* Text that is hard to read: less than 4.5 to 1 before its ground, 3 to 1 where it is large. */
+const faint = (page) => page.evaluate(() => {
+  const numbers = (colour) => colour.match(/[\d.]+/g).map(Number);
+  const light = (colour) => {
+    const [r, g, b] = colour.map((part) => (part / 255 <= .04045 ? part / 255 / 12.92
+      : ((part / 255 + .055) / 1.055) ** 2.4));
+    return .2126 * r + .7152 * g + .0722 * b;
+  };
+  const groundOf = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const [r, g, b, alpha = 1] = numbers(getComputedStyle(at).backgroundColor);
+      if (alpha === 1) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node = texts.nextNode(); node; node = texts.nextNode()) {
+    const element = node.parentElement;
+    if (!node.textContent.trim() || !element.checkVisibility() ||
+      element.closest("script, .unseen, .skip, button:disabled")) continue;
+    const style = getComputedStyle(element);
+    const picture = element instanceof SVGElement;
+    const [a, b] = [light(numbers(picture ? style.fill : style.color).slice(0, 3)),
+      light(groundOf(element))].sort((x, y) => y - x);
+    const large = parseFloat(style.fontSize) >= 24 ||
+      parseFloat(style.fontSize) >= 18.66 && Number(style.fontWeight) >= 700;
+    if ((a + .05) / (b + .05) < (large ? 3 : 4.5)) {
+      found.push(`${((a + .05) / (b + .05)).toFixed(2)}: ${node.textContent.trim().slice(0, 40)}`);
+    }
+  }
+  return found;
+});
+
 /* Moves the pointer over the timeline until its words are about something that fits. */
 async function hover(page, wanted) {
   const canvas = page.locator("#timeline-canvas");
@@ -117,4 +151,4 @@ async function hover(page, wanted) {
   return assert.fail(`nothing in the timeline says ${wanted}`);
 }
 
-module.exports = { assert, audit, begin, end, fixture, made, opened, pageOf, hover, textOf, tmp };
+module.exports = { assert, audit, begin, end, faint, fixture, made, opened, pageOf, hover, textOf, tmp };

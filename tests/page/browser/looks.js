@@ -7,7 +7,7 @@
 "use strict";
 
 const { after, before, test } = require("node:test");
-const { assert, audit, begin, end, opened, pageOf, textOf } = require("./common.js");
+const { assert, audit, begin, end, faint, opened, pageOf, textOf } = require("./common.js");
 
 before(begin);
 after(end);
@@ -89,6 +89,32 @@ test("in the dark", async () => {
     assert.ok(await brightness(page, "body") > 200);
     assert.ok(await painted(page) > 200);
   }, { colorScheme: "dark" });
+});
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const name of ["map-pipelined", "mapping-leak.reset-keeps", "healthy", "losses"]) {
+    test(`${name} can be read in the ${colorScheme}`, async () => {
+      await opened(pageOf(name).file, async (page) => {
+        await page.locator("#mappings td button").first().click();
+        await page.evaluate(() => document.querySelectorAll("details")
+          .forEach((details) => { details.open = true; }));
+        assert.deepEqual(await faint(page), []);
+      }, { colorScheme });
+    });
+  }
+}
+
+test("nothing moves by itself, and nothing smoothly for who does not want it", async () => {
+  const scrolls = (page) => page.evaluate(() =>
+    getComputedStyle(document.documentElement).scrollBehavior);
+  await opened(pageOf("map-pipelined").file, async (page) => {
+    assert.equal(await scrolls(page), "auto");
+    await page.locator("#mappings td button").first().click();
+    assert.equal(await page.evaluate(() => document.getAnimations().length), 0);
+    await page.emulateMedia({ reducedMotion: "no-preference" });
+    assert.equal(await scrolls(page), "smooth");
+    assert.equal(await page.evaluate(() => document.getAnimations().length), 0);
+  });
 });
 
 test("on paper it is light and without what paper cannot do", async () => {

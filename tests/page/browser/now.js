@@ -9,7 +9,7 @@ const { spawnSync } = require("node:child_process");
 const fs = require("node:fs");
 const path = require("node:path");
 const { after, before, test } = require("node:test");
-const { assert, audit, begin, end, opened, textOf, tmp } = require("./common.js");
+const { assert, audit, begin, end, faint, opened, textOf, tmp } = require("./common.js");
 
 before(begin);
 after(end);
@@ -138,6 +138,9 @@ test("in the dark and on paper", async () => {
   await opened(file, async (page) => {
     assert.ok(await ground(page, "body") < 60);
     assert.ok(await ground(page, ".vm") < 60);
+    assert.deepEqual(await faint(page), []);
+    await page.emulateMedia({ colorScheme: "light" });
+    assert.deepEqual(await faint(page), []);
     await page.emulateMedia({ media: "print", colorScheme: "dark" });
     assert.ok(await ground(page, "body") > 200);
     assert.ok((await page.pdf()).length > 10000);
