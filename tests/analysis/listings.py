@@ -29,10 +29,7 @@ FIELD = re.compile(r'(\w+) = (?:"((?:[^"\\]|\\.)*)"|(-?\d+))')
 
 
 class Recordings:
-    """Of each name a fixture: (its name, how often it is told, what changes its lines).
-
-    A change is a function of a line; what it makes empty is not told.
-    """
+    """Of each name a fixture: (its name, how often it is told, a function that changes its text)."""
 
     def __init__(self, shmemscope, replay, fixtures, names):
         daemon.ensure()
@@ -42,11 +39,11 @@ class Recordings:
         for name, (fixture, repeat, change) in names.items():
             path = os.path.join(fixtures, f'{fixture}.fixture')
             if change:
-                with open(path, encoding='utf-8') as lines:
-                    changed = [change(line) for line in lines]
+                with open(path, encoding='utf-8') as source:
+                    changed = change(source.read())
                 path = self.path(f'{name}.fixture')
                 with open(path, 'w', encoding='utf-8') as out:
-                    out.writelines(changed)
+                    out.write(changed)
             running.append(subprocess.Popen(
                 [shmemscope, 'record', '--output', self.path(name), '--', replay, path,
                  str(repeat)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
@@ -104,7 +101,8 @@ def on_terminal(args, columns=80, env=None):
 
 def only(pid):
     """What one process told."""
-    return lambda line: line if line.startswith('#') or f' {pid} ' in line[:22] else ''
+    return lambda text: ''.join(line for line in text.splitlines(keepends=True)
+                                if f' {pid} ' in line[:22])
 
 
 class Account:
