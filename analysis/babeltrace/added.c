@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "analysis/report/names.h"
 #include "analysis/report/report.h"
 
 #define TRACE_NAME "shmemscope"
@@ -275,8 +276,11 @@ const bt_message *ss_added_finding(SsAdded *added, const SsFinding *finding, gui
     write_text(&writer, finding->condition);
     write_text(&writer, finding->vm);
     write_signed(&writer, finding->pid);
-    write_text(&writer,
-               finding->has_device ? device_name(finding->device_id, finding->chardev) : "");
+    g_autofree char *device =
+        finding->has_device
+            ? ss_device_name(finding->device_id, finding->chardev, finding->dev, finding->vdev)
+            : g_strdup("");
+    write_text(&writer, device);
     write_unsigned(&writer, finding->count);
     write_signed(&writer, finding->first_ns);
     write_signed(&writer, finding->last_ns);

@@ -10,6 +10,7 @@
 #include "analysis/model/lives.h"
 #include "analysis/report/formats.h"
 #include "analysis/report/json.h"
+#include "analysis/report/names.h"
 
 /* An arrow begins and ends at something that has a length: 1 ns. */
 #define POINT_US 0.001
@@ -224,9 +225,10 @@ static void add_finding(JsonBuilder *json, const SsReport *report, const SsFindi
     const char *vm = !finding->has_process ? ""
                      : *finding->vm        ? finding->vm
                                            : finding->process_name;
-    const char *device = !finding->has_device  ? ""
-                         : *finding->device_id ? finding->device_id
-                                               : finding->chardev;
+    g_autofree char *device =
+        finding->has_device
+            ? ss_device_name(finding->device_id, finding->chardev, finding->dev, finding->vdev)
+            : g_strdup("");
     begin_event(json, "i", finding->id, process ? pid_of(report, process) : 0, 0,
                 us_of(report, finding->first_ns));
     ss_json_string(json, "s", process ? "p" : "g");

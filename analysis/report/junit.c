@@ -8,6 +8,7 @@
 #include "analysis/model/text.h"
 #include "analysis/report/formats.h"
 #include "analysis/report/layout.h"
+#include "analysis/report/names.h"
 
 typedef struct Test {
     const SsCheck *check;
@@ -29,10 +30,13 @@ static void add_line(GString *text, const SsFinding *finding)
     if (finding->has_process) {
         g_autofree char *process =
             ss_process_text(finding->vm, finding->process_name, finding->pid);
-        g_string_append_printf(text, " [%s%s%s]", process, finding->has_device ? ", device " : "",
-                               finding->has_device
-                                   ? (*finding->device_id ? finding->device_id : finding->chardev)
-                                   : "");
+        g_string_append_printf(text, " [%s", process);
+        if (finding->has_device) {
+            g_autofree char *device =
+                ss_device_name(finding->device_id, finding->chardev, finding->dev, finding->vdev);
+            g_string_append_printf(text, ", device %s", device);
+        }
+        g_string_append_c(text, ']');
     }
     if (finding->count > 1) {
         g_string_append_printf(text, ", %" G_GUINT64_FORMAT " times", finding->count);

@@ -37,6 +37,11 @@ char *ss_wait_kind_text(guint32 request)
     return request ? ss_frontend_request_text(request) : g_strdup("other requests");
 }
 
+char *ss_device_name(const char *id, const char *chardev, guint64 dev, guint64 vdev)
+{
+    return *id || *chardev ? g_strdup(*id ? id : chardev) : ss_device_text(id, chardev, dev, vdev);
+}
+
 char *ss_device_text(const char *id, const char *chardev, guint64 dev, guint64 vdev)
 {
     if (*id) {

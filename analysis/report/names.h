@@ -17,6 +17,8 @@ char *ss_frontend_request_text(guint32 request);
 char *ss_wait_kind_text(guint32 request);
 /* The device's id, or what else is known of it; the caller frees it. */
 char *ss_device_text(const char *id, const char *chardev, guint64 dev, guint64 vdev);
+/* The same as it is called elsewhere: without the word before that of a chardev. */
+char *ss_device_name(const char *id, const char *chardev, guint64 dev, guint64 vdev);
 /* The device's name in at most so many columns: another one of the process is never called
  * the same, unless it has the same name. NULL gives "?"; the caller frees it. */
 char *ss_device_label(const SsDevice *device, guint columns);

@@ -10,6 +10,7 @@
 #include "analysis/report/fingerprint.h"
 #include "analysis/report/formats.h"
 #include "analysis/report/json.h"
+#include "analysis/report/names.h"
 #include "analysis/report/pages.h"
 
 #define SCHEMA \
@@ -84,14 +85,12 @@ static guint rule_index(const char *id)
     return index;
 }
 
-static const char *device_name(const SsFinding *finding)
-{
-    return *finding->device_id ? finding->device_id : finding->chardev;
-}
-
 static void add_logical(JsonBuilder *json, const SsFinding *finding)
 {
-    const char *device = finding->has_device ? device_name(finding) : "";
+    g_autofree char *device =
+        finding->has_device
+            ? ss_device_name(finding->device_id, finding->chardev, finding->dev, finding->vdev)
+            : g_strdup("");
     const char *vm = *finding->vm ? finding->vm : finding->process_name;
     g_autofree char *full = g_strdup_printf("%s/%s", vm, device);
     ss_json_begin_array(json, "logicalLocations");

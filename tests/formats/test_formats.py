@@ -5,6 +5,7 @@ usage: test_formats.py SHMEMSCOPE REPLAY FIXTURE_REPORT FIXTURES CHECKS
 """
 
 import collections
+import glob
 import json
 import os
 import re
@@ -35,6 +36,7 @@ SICK = ("reply-commit-deadlock.three-parties", "fd-leak.received", "double-close
 STABLE = ("out-of-range.refused", "stale-mapping.killed", "double-close.received", "overlap.wire",
           "reply-commit-deadlock.commit-first", "fd-leak.duplicate", "nested-wait.at-reset",
           "stuck-wait.half-message", "memory-table-failed.wire-full")
+EACH_NTH = 8  # of all checks' fixtures
 SMALL = ("--subbuf-size=4096", "--num-subbuf=2", "--discard")  # some will be lost
 # Since its ninth version Jenkins' schema lets a skipped test say why as a failed one does.
 OF_SKIPPED = '<xs:element name="skipped" type="xs:string"/>'
@@ -203,6 +205,16 @@ class Formats(unittest.TestCase):
         self.assertEqual({certainty for certainty, *_ in seen},
                          {"observed", "suspected", "hazard", "unknown"})
         self.assertIn(True, {several for _, several, _ in seen})
+
+    def test_fixtures(self):
+        """The same, of what no recording of ours can be: seen from outside, cut, lossy, in parts."""
+        paths = sorted(glob.glob(os.path.join(FIXTURES, "*.fixture")))
+        paths += sorted(glob.glob(os.path.join(CHECKS, "*.fixture")))[::EACH_NTH]
+        self.assertGreater(len(paths), 40)
+        for path in paths:
+            with self.subTest(fixture=os.path.basename(path)):
+                texts = {fmt: self.render(fmt, path) for fmt in findings.FORMATS}
+                self.assertEqual(list(findings.differences(texts)), [])
 
     def test_junit_by_its_reader(self):
         """What others' library makes of the file."""

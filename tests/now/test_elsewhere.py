@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What `now --save` kept is explained elsewhere, where nothing of that host is: the same."""
 
+import json
 import os
+import re
 import shutil
 import tempfile
 import unittest
@@ -37,18 +39,24 @@ class ElsewhereTest(unittest.TestCase):
         self.assertEqual({one["pid"] for one in stacks[1].json["look"]["stacks"]},
                          {one.qemu.pid, one.peer.pid})
         with tempfile.TemporaryDirectory(prefix="ss-elsewhere-") as place:
-            for text, look in (host, alone, stacks):
+            for text, look, page in (host, alone, stacks):
                 self.check_text(text, place)
                 self.check_json(look, place)
+                self.check_page(page, place)
+        self.assertEqual({one["pid"] for one in of_page(stacks[2])["look"]["stacks"]},
+                         {one.qemu.pid, one.peer.pid})
 
     @staticmethod
     def look(farm, name, *arguments):
-        """A look that prints text and one that prints JSON, each kept in a file of its own."""
+        """Looks that print text, JSON and a page, each kept in a file of its own."""
         text = Output("now", "--save", farm.path(f"{name}-text.json"), *arguments)
         text.file = farm.path(f"{name}-text.json")
         look = Look(*arguments, file=farm.path(f"{name}.json"))
         look.file = farm.path(f"{name}.json")
-        return text, look
+        page = Output("now", "--format", "html", "--save", farm.path(f"{name}-page.json"),
+                      *arguments)
+        page.file = farm.path(f"{name}-page.json")
+        return text, look, page
 
     def check_text(self, here, place):
         there = Output("report", os.path.basename(shutil.copy(here.file, place)), wrapper=APART,
@@ -63,6 +71,18 @@ class ElsewhereTest(unittest.TestCase):
         self.assertEqual((there.status, there.stderr), (here.status, ""))
         self.assertEqual(there.json()["findings"], here.json["findings"])
         self.assertEqual(without_place(there.json()), without_place(here.json))
+
+    def check_page(self, here, place):
+        moved = os.path.basename(shutil.copy(here.file, place))
+        there = Output("report", "--format", "html", moved, wrapper=APART, cwd=place)
+        self.assertEqual((there.status, there.stderr), (here.status, ""))
+        self.assertEqual(without_place(of_page(there)), without_place(of_page(here)))
+        self.assertIn(DEADLOCK, {finding["id"] for finding in of_page(there)["findings"]})
+
+
+def of_page(output):
+    """The document that a page shows."""
+    return json.loads(re.search(r' id="report">(.*?)</script>', output.text, re.DOTALL)[1])
 
 
 def without_place(report):

@@ -47,6 +47,7 @@ function table(columns, rows, caption, attributes = {}) {
     make("tbody", {}, body)));
 }
 
+const sum = (values) => values.reduce((total, value) => total + value, 0);
 const number = new Intl.NumberFormat("en-GB");
 const count = (value) => (value === null || value === undefined ? "?" : number.format(value));
 const plural = (value, word, many = word + "s") => `${count(value)} ${value === 1 ? word : many}`;

@@ -12,7 +12,6 @@ const lookedAt = look && look.looks.length ? look.looks[look.looks.length - 1].n
 const vmName = (vm) => vm.vm || vm.name || "process";
 const unseen = look && look.vms.some((vm) => vm.state === "unknown");
 const heldOf = (vm) => vm.devices.flatMap((device) => device.mapped);
-const sum = (values) => values.reduce((total, value) => total + value, 0);
 const findingsOf = (vm) => report.findings.filter((finding) => finding.process &&
   finding.process.pid === vm.pid && finding.certainty !== "hazard");
 

@@ -113,7 +113,7 @@ class Picture {
     const { pen, colours } = this;
     const columns = Math.max(1, Math.floor(this.span));
     const { steps, most } = densityOf(row, view.from, view.to, columns);
-    row.most = most;
+    row.steps = steps;
     if (!most) return;
     const unit = (row.height - 12) / most;
     const top = new Float64Array(columns).fill(row.y + row.height);

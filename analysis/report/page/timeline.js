@@ -119,6 +119,16 @@ function focusFinding(finding) {
   card.focus({ preventScroll: true });
 }
 
+/* "12 from 0.500000 s to 0.510000 s: 3 visible, 9 removed", of the column that the pointer is at. */
+function columnWords(row, x) {
+  const column = Math.floor(x - picture.gutter);
+  const at = picture.gutter + column;
+  const counts = STATES.map((state, i) => [row.steps[i][column] || 0, state.name]);
+  return `${count(sum(counts.map(([n]) => n)))} from ${moment(picture.time(at))} to ` +
+    `${moment(picture.time(at + 1))}${counts.some(([n]) => n) ? ": " : ""}` +
+    counts.filter(([n]) => n).map(([n, name]) => `${count(n)} ${name}`).join(", ");
+}
+
 function showTip(tip, event, box) {
   const x = event.clientX - box.left, y = event.clientY - box.top;
   const there = at(x, y);
@@ -138,7 +148,9 @@ function showTip(tip, event, box) {
     tip.replaceChildren(make("b", {}, loss.tone === "bad" ? "Loss" : "Not all told"), text(loss.text));
     tip.hidden = false;
   } else if (there.row && there.row.dense) {
-    tip.replaceChildren(make("b", {}, `${plural(there.row.inView, "mapping")} in view`),
+    tip.replaceChildren(make("b", {}, `region ${there.row.shmid}: ` +
+      `${plural(there.row.inView, "mapping")} in view`),
+      make("div", {}, columnWords(there.row, x)),
       text("too many to draw one by one: click to zoom in"));
     tip.hidden = false;
   }

@@ -122,6 +122,8 @@ test("on paper it is light and without what paper cannot do", async () => {
   await opened(file, async (page) => {
     await page.emulateMedia({ media: "print", colorScheme: "dark" });
     assert.ok(await brightness(page, "body") > 200);
+    assert.ok(await brightness(page, "#verdict .verdict") > 200);
+    assert.deepEqual(await faint(page), []);
     assert.equal(await page.locator(".top").isVisible(), false);
     assert.equal(await page.locator("#timeline .bar").isVisible(), false);
     assert.ok((await page.pdf()).length > 10000);

@@ -33,6 +33,41 @@ const journey = (page) => page.evaluate(async () => {
   return times.sort((a, b) => a - b);
 });
 
+/* Columns of the picture that do not have all mappings of that time, by the page's own data. */
+async function miscounted(page) {
+  const lives = await page.evaluate(() => {
+    const { fields } = JSON.parse(document.getElementById("more").textContent);
+    const field = (name) => fields.indexOf(name);
+    return JSON.parse(document.getElementById("lives").textContent).map((life) => {
+      const times = ["request", "birth", "added", "reply", "visible", "removed", "finalized"]
+        .map((name) => life[field(name)]).filter((at) => at !== null);
+      return [life[field("shmid")], Math.min(...times), life[field("closed")]];
+    });
+  });
+  const canvas = page.locator("#timeline-canvas");
+  await canvas.scrollIntoViewIfNeeded();
+  const box = await canvas.boundingBox();
+  const wrong = [];
+  const looked = [0, 0];
+  for (let y = 80; y < box.height - 20; y += 70) {
+    for (let x = 300; x < box.width - 20; x += 97) {
+      await page.mouse.move(box.x + x, box.y + y);
+      const words = await page.locator(".tip div").textContent();
+      const region = Number((await page.locator(".tip b").textContent()).match(/^region (\d):/)[1]);
+      const [all, from, to] = words.match(/^([\d,]+) from ([\d.]+) s to ([\d.]+) s/).slice(1)
+        .map((figure) => Number(figure.replaceAll(",", "")));
+      const [a, b] = [from * 1e9, to * 1e9];
+      /* The words are rounded to a microsecond. */
+      const within = (slack) => lives.filter(([shmid, begin, end]) => shmid === region &&
+        begin <= b + slack && (end === null || end >= a - slack)).length;
+      if (all < within(-1000) || all > within(1000)) wrong.push(`region ${region}: ${words}; ${within(0)} were there`);
+      looked[region] += all > 0;
+    }
+  }
+  assert.ok(looked.every((n) => n > 6), String(looked));
+  return wrong;
+}
+
 for (const mappings of [10000, 100000]) {
   test(`${mappings} mappings`, { timeout: 240000 }, async (context) => {
     const { file, report } = many(mappings);
@@ -55,6 +90,8 @@ for (const mappings of [10000, 100000]) {
       assert.ok(inRow > mappings * .4 && inRow < mappings * .6, String(inRow));
       assert.match(await page.locator("#mappings .push").textContent(),
         new RegExp(`${words} mappings, page 1 of ${mappings / 25}$`));
+
+      assert.deepEqual(await miscounted(page), []);
 
       /* A click goes closer, until mappings are drawn one by one and have their story. */
       for (let i = 0; i < 12; i++) {

@@ -143,6 +143,8 @@ test("in the dark and on paper", async () => {
     assert.deepEqual(await faint(page), []);
     await page.emulateMedia({ media: "print", colorScheme: "dark" });
     assert.ok(await ground(page, "body") > 200);
+    assert.ok(await ground(page, ".vm") > 200);
+    assert.deepEqual(await faint(page), []);
     assert.ok((await page.pdf()).length > 10000);
   }, { colorScheme: "dark" });
 });
