@@ -1,13 +1,15 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * any-order SEED EVENTS: feeds events of any kind in any order, with few distinct values so
- * that they meet, and renders everything. No sequence may crash or wedge the analysis (run it
- * under a sanitizer), and what the renderers say stays text.
+ * any-order SEED EVENTS [listings]: feeds events of any kind in any order, with few distinct values
+ * so that they meet, and renders everything. No sequence may crash or wedge the analysis (run it
+ * under a sanitizer), and what the renderers say stays text. With "listings" what ended is kept and
+ * listed, too, by each column.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "analysis/report/listing.h"
 #include "analysis/report/report.h"
 #include "analysis/report/why.h"
 #include "analysis/wire/wire.h"
@@ -71,7 +73,7 @@ static bool render(const SsReport *report)
         ss_report_text, ss_report_json, ss_mappings_text, ss_mappings_json, ss_fds_text,
         ss_fds_json,    ss_waits_text,  ss_waits_json,    ss_why_text,      ss_why_json,
     };
-    for (guint i = 0; i < G_N_ELEMENTS(renderers); i++) {
+    for (guint i = 0; i < G_N_ELEMENTS(renderers) - (report->chains ? 0 : 2); i++) {
         g_autofree char *text = renderers[i](report);
         if (!is_text(text)) {
             (void)fprintf(stderr, "renderer %u: not text\n", i);
@@ -81,10 +83,68 @@ static bool render(const SsReport *report)
     return true;
 }
 
+typedef GPtrArray *(*SsRows)(const SsReport *report, const SsProcess *process);
+
+static bool same_rows(const GPtrArray *a, const GPtrArray *b)
+{
+    g_autoptr(GHashTable) all = g_hash_table_new(NULL, NULL);
+    for (guint i = 0; i < a->len; i++) {
+        g_hash_table_add(all, g_ptr_array_index(a, i));
+    }
+    for (guint i = 0; i < b->len; i++) {
+        if (!g_hash_table_remove(all, g_ptr_array_index(b, i))) {
+            return false;
+        }
+    }
+    return g_hash_table_size(all) == 0;
+}
+
+/* By each column, up and down: an order takes nothing away, and can be shown. */
+static bool sort(const SsReport *report, SsListed *listed, SsListing listing, SsRows rows)
+{
+    const SsProcess *process = g_ptr_array_index(report->model->processes, 0);
+    g_autoptr(GPtrArray) plain = rows(report, process);
+    for (const char *const *column = ss_listing_columns[listing]; *column; column++) {
+        for (guint way = 0; way < 2; way++) {
+            g_autofree char *word = g_strconcat(way ? "-" : "", *column, NULL);
+            if (!ss_listed_sort(listed, listing, word)) {
+                return false;
+            }
+            g_autoptr(GPtrArray) sorted = rows(report, process);
+            if (!same_rows(plain, sorted)) {
+                (void)fprintf(stderr, "sorted by %s there are other rows\n", word);
+                return false;
+            }
+        }
+    }
+    listed->sort = NULL;
+    return true;
+}
+
+static bool list(SsReport *report, const SsEnded *ended)
+{
+    static const SsRows rows[] = {
+        [SS_LISTING_MAPPINGS] = ss_listed_mappings,
+        [SS_LISTING_FDS] = ss_listed_fds,
+        [SS_LISTING_WAITS] = ss_listed_waits,
+    };
+    SsListed listed = { .ended = ended };
+    report->listed = &listed;
+    report->columns = 132;
+    for (guint l = 0; l < G_N_ELEMENTS(rows); l++) {
+        if (!sort(report, &listed, (SsListing)l, rows[l])) {
+            return false;
+        }
+    }
+    (void)printf("%u mappings and %u descriptors ended\n", ended->mappings->len, ended->fds->len);
+    return render(report) && ended->mappings->len && ended->fds->len;
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        (void)fprintf(stderr, "Usage: any-order SEED EVENTS\n");
+    bool listings = argc == 4 && g_str_equal(argv[3], "listings");
+    if (argc != 3 && !listings) {
+        (void)fprintf(stderr, "Usage: any-order SEED EVENTS [listings]\n");
         return 2;
     }
     g_autoptr(GRand) rand = g_rand_new_with_seed((guint32)strtoul(argv[1], NULL, 10));
@@ -94,7 +154,8 @@ int main(int argc, char **argv)
     g_autoptr(SsChecks) checks = ss_checks_new(model);
     SsWanted wanted = { .kind = SS_WANTED_OFFSET, .offset = 0, .fd = 3 };
     wanted.kind = g_rand_boolean(rand) ? SS_WANTED_OFFSET : SS_WANTED_FD;
-    SsChains *chains = ss_chains_new(model, &wanted);
+    SsChains *chains = listings ? NULL : ss_chains_new(model, &wanted);
+    SsEnded *ended = listings ? ss_ended_new(model, false, 0) : NULL;
     guint trace = ss_model_add_trace(model, "any", "", "host");
     for (guint id = 0; id < SS_N_EVENTS; id++) {
         ss_model_set_recorded(model, trace, id);
@@ -119,6 +180,12 @@ int main(int argc, char **argv)
     ss_model_finish(model);
     ss_checks_finish(checks);
     SsReport report = { .model = model, .checks = checks, .chains = chains, .version = "test" };
+    if (ended) {
+        ss_ended_finish(ended);
+        bool good = list(&report, ended) && model->events == events;
+        ss_ended_free(ended);
+        return !good;
+    }
     if (!render(&report) || model->events != events) {
         return 1;
     }
