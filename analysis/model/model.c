@@ -208,8 +208,9 @@ bool ss_model_lost(const SsModel *model, const SsProcess *process, gint64 from_n
 {
     const SsTraceInfo *trace = trace_at(model, process->trace);
     const GArray *losses = trace->losses;
+    /* Not whether the tail is ragged: the first event behind it may be the one that is judged. */
     if (trace->missing || (ss_trace_ragged_head(trace) && from_ns < trace->complete_ns) ||
-        (ss_trace_ragged_tail(trace) && to_ns > trace->ragged_ns)) {
+        (trace->ragged_ns && to_ns > trace->ragged_ns)) {
         return true;
     }
     for (guint i = 0; i < losses->len; i++) {

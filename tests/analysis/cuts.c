@@ -7,6 +7,8 @@
  *   the whole does not raise, and of a healthy fixture none at all;
  * - any window of events lost, and the loss told: the same, and no check says that it could
  *   decide;
+ * - packets of one CPU's stream missing, at its begin, its end or in the middle, and the rest
+ * there: the same as for a recording cut there, or a loss;
  * - one event lost and nobody told: an alarm that the whole does not raise only where the
  *   model cannot know better, which is the list `beyond_reach`;
  * - of all of these, none is surer of a deadlock than the whole.
@@ -20,16 +22,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/analysis/cut-streams.h"
 #include "tests/analysis/cut.h"
 
 #define MANY 20000
+#define STREAM_CUTS 60
 #define MAX_SHOWN 40
 #define MAX_WORKERS 16
 
 typedef struct Tally {
     GRand *rand;
     guint most; /* windows of a fixture that has many */
-    guint64 begins, ends, both, windows, silent, wrong;
+    guint64 begins, ends, windows, streams, silent, wrong;
     guint64 observed; /* in the whole fixture */
     guint64 healthy, sick;
 } Tally;
@@ -252,6 +256,26 @@ static void windows(Tally *tally, const SsFixture *whole, guint64 allowed, guint
     }
 }
 
+/* Of each kind so many. */
+static void of_streams(Tally *tally, const SsFixture *whole, guint64 allowed)
+{
+    static const char *const names[] = { "a stream begun late", "a stream ended early",
+                                         "a hole in a stream" };
+    for (guint i = 0; i < STREAM_CUTS * SS_N_STREAM_CUTS; i++) {
+        SsFixture *fixture = ss_cut_streams_new(whole, i % SS_N_STREAM_CUTS, tally->rand);
+        SsVerdict verdict = ss_cut_judge(fixture, false);
+        guint64 surer = verdict.observed & ~tally->observed & bit("reply-commit-deadlock");
+        tally->streams++;
+        if ((verdict.alarms & ~allowed) | surer) {
+            g_autofree char *what =
+                g_strdup_printf("%s, number %u", names[i % SS_N_STREAM_CUTS], i);
+            wrong(tally, whole, what, &(SsCut){ 0 }, surer ? "observed" : "alarms",
+                  (verdict.alarms & ~allowed) | surer);
+        }
+        ss_cut_streams_free(fixture);
+    }
+}
+
 static void silent(Tally *tally, const SsFixture *whole, guint64 allowed)
 {
     for (guint i = 0; i < whole->events->len; i++) {
@@ -308,6 +332,7 @@ static void check(Tally *tally, const SsFixture *whole)
     begun_late(tally, whole, unseen);
     ended_early(tally, whole, unseen);
     windows(tally, whole, allowed, all);
+    of_streams(tally, whole, unseen);
     silent(tally, whole, unseen);
 }
 
@@ -369,6 +394,7 @@ int main(int argc, char **argv)
         all.begins += one->begins;
         all.ends += one->ends;
         all.windows += one->windows;
+        all.streams += one->streams;
         all.silent += one->silent;
         all.wrong += one->wrong;
     }
@@ -381,9 +407,9 @@ int main(int argc, char **argv)
     }
     (void)printf("seed %s: %" G_GUINT64_FORMAT " healthy fixtures, %" G_GUINT64_FORMAT
                  " sick ones; begun late %" G_GUINT64_FORMAT ", ended early %" G_GUINT64_FORMAT
-                 ", lost and told %" G_GUINT64_FORMAT ", lost and not told %" G_GUINT64_FORMAT
-                 "; %" G_GUINT64_FORMAT " wrong\n",
-                 argv[1], all.healthy, all.sick, all.begins, all.ends, all.windows, all.silent,
-                 all.wrong);
+                 ", lost and told %" G_GUINT64_FORMAT ", of one stream %" G_GUINT64_FORMAT
+                 ", lost and not told %" G_GUINT64_FORMAT "; %" G_GUINT64_FORMAT " wrong\n",
+                 argv[1], all.healthy, all.sick, all.begins, all.ends, all.windows, all.streams,
+                 all.silent, all.wrong);
     return all.wrong ? 1 : 0;
 }

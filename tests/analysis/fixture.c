@@ -318,6 +318,9 @@ void ss_fixture_feed(const SsFixture *fixture, SsModel *model)
             ss_model_set_recorded(model, trace, id);
         }
     }
+    if (fixture->complete_ns) {
+        ss_model_set_complete(model, trace, fixture->complete_ns, 0, 0);
+    }
     if (fixture->limit) {
         ss_model_set_fd_limit(model, fixture->limit_pid, fixture->limit);
     }
@@ -326,10 +329,15 @@ void ss_fixture_feed(const SsFixture *fixture, SsModel *model)
         ss_model_set_run_end(model, end->pid, end->end, end->code, end->ns);
     }
     for (guint i = 0; i < fixture->events->len; i++) {
-        if (i >= fixture->without_from && i < fixture->without_to) {
+        if ((i >= fixture->without_from && i < fixture->without_to) ||
+            (fixture->dropped && fixture->dropped[i])) {
             continue;
         }
         SsEvent event = g_array_index(fixture->events, SsEvent, i);
+        /* That a stream has ended is seen when it has. */
+        if (fixture->ragged_ns && event.ns > fixture->ragged_ns) {
+            ss_model_ragged(model, trace, fixture->ragged_ns);
+        }
         bool own = fixture->apart_pid && event.pid == fixture->apart_pid;
         if (own ? !fixture->apart[event.id] : !fixture->recorded[event.id]) {
             continue; /* what is not recorded is not in the trace either */
@@ -340,6 +348,9 @@ void ss_fixture_feed(const SsFixture *fixture, SsModel *model)
         ss_wire_event(wire, &event);
     }
     feed_losses(fixture, model, &next_loss, G_MAXINT64);
+    if (fixture->ragged_ns) {
+        ss_model_ragged(model, trace, fixture->ragged_ns);
+    }
     if (fixture->end_ns) {
         ss_model_reached(model, trace, fixture->end_ns);
         ss_model_reached(model, apart, fixture->end_ns);

@@ -40,6 +40,8 @@ typedef struct SsFixture {
     bool recorded[SS_N_EVENTS];
     GArray *events;                 /* of SsEvent, their strings owned by `strings` */
     guint without_from, without_to; /* of these, not fed: from the first to before the second */
+    bool *dropped;                  /* which of these are not fed; NULL: all are */
+    gint64 complete_ns, ragged_ns;  /* between these all streams tell; 0: from or to the end */
     GArray *losses;                 /* of SsLoss */
     GArray *tracers;                /* of SsFixtureTracer */
     GPtrArray *threads;             /* owned SsFixtureThread */

@@ -130,6 +130,27 @@ test("what could not be seen is said", async () => {
   });
 });
 
+test("stacks of both sides", async () => {
+  const frame = (symbol, offset = 16) => ({ address: "0x7f00", module: "libx.so", symbol, offset });
+  const { file } = caseOf("map-pipelined", (evidence) => {
+    evidence.stacks = [
+      { pid: 4242, why: null, threads: [{ tid: 4242, stopped_ns: 0, comm: "qemu-system-x86", why: null,
+        frames: [frame("recvmsg"), frame("<img src=x onerror=window.owned=1>"), frame(null, 0)] }] },
+      { pid: 4311, why: "it is of somebody else", threads: [] }];
+  });
+  await opened(file, async (page) => {
+    const [first, second] = await page.locator("#vms > .body > details").all();
+    assert.equal(await first.locator("pre").isVisible(), false);
+    await first.locator("summary").click();
+    assert.deepEqual((await first.locator("pre").textContent()).split("\n"),
+      ["#0 recvmsg+0x10 (libx.so)", "#1 <img src=x onerror=window.owned=1>+0x10 (libx.so)",
+        "#2 0x7f00 (libx.so)"]);
+    assert.match(await second.textContent(), /it is of somebody else/);
+    assert.equal(await page.evaluate(() => window.owned), undefined);
+    assert.deepEqual(await audit(page), []);
+  });
+});
+
 test("in the dark and on paper", async () => {
   const { file } = caseOf("several");
   const ground = (page, selector) => page.locator(selector).first().evaluate((element) =>
