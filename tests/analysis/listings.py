@@ -29,7 +29,7 @@ FIELD = re.compile(r'(\w+) = (?:"((?:[^"\\]|\\.)*)"|(-?\d+))')
 
 
 class Recordings:
-    """Of each name a fixture: (its name, how often it is told, a function that changes its text)."""
+    """Of each name a fixture: (its name, how often it is told, what changes its text)."""
 
     def __init__(self, shmemscope, replay, fixtures, names):
         daemon.ensure()
