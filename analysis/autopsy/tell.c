@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #include "analysis/autopsy/tell.h"
+#include "analysis/model/text.h"
 
 #include "analysis/autopsy/tell-parts.h"
 
@@ -39,6 +40,7 @@ static SsProcess *process_of(const SsTell *tell, const SsSeenProcess *seen)
     process->birth_ns = tell->begin_ns;
     process->last_ns = tell->end_ns;
     ss_replace_string(&process->vm, seen->vm);
+    process->called = seen->is_qemu ? NULL : ss_text_sanitize(seen->comm, 0);
     ss_model_set_run_end(tell->model, seen->pid, seen->ended ? SS_END_EXITED : SS_END_ALIVE, -1,
                          seen->ended ? tell->end_ns : 0);
     for (guint i = 0; i < seen->threads->len; i++) {

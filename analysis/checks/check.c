@@ -323,13 +323,19 @@ SsCertainty ss_checks_worst(const SsChecks *checks, bool *ret_any)
     return worst;
 }
 
+const char *ss_front_text(const SsProcess *process)
+{
+    return process->called ? process->called : "QEMU";
+}
+
 char *ss_thread_text(const SsThread *thread)
 {
+    const char *front = ss_front_text(thread->process);
     if (thread->waiting && thread->wait.told_by_other) {
-        return g_strdup("QEMU"); /* its main loop stands; it may be a virtual CPU that waits */
+        return g_strdup(front); /* its main loop stands; it may be a virtual CPU that waits */
     }
     if (thread->tid == thread->process->pid) {
-        return g_strdup("QEMU main loop");
+        return thread->process->called ? g_strdup(front) : g_strdup("QEMU main loop");
     }
-    return g_strdup_printf("QEMU thread %s", *thread->name ? thread->name : "unnamed");
+    return g_strdup_printf("%s thread %s", front, *thread->name ? thread->name : "unnamed");
 }

@@ -100,5 +100,8 @@ SsFinding *ss_checks_find(const SsChecks *checks, const SsCheck *check, SsCertai
                           const SsProcess *process, const SsDevice *device, const char *place);
 /* Whether all that it needs was recorded of the process. */
 bool ss_check_decidable(const SsModel *model, const SsCheck *check, const SsProcess *process);
-/* "QEMU main loop" or "QEMU thread NAME"; the caller frees it. */
+/* "QEMU", or the name of another program that was seen to be the front-end. Weak. */
+const char *ss_front_text(const SsProcess *process);
+/* "QEMU main loop" or "QEMU thread NAME", and for another program its name alone or before
+ * "thread"; the caller frees it. */
 char *ss_thread_text(const SsThread *thread);

@@ -81,10 +81,11 @@ static void end_backend(SsFinding *finding, const SsDevice *device)
     finding->remedy_own = g_strdup_printf("end process %d", peer->process->pid);
     finding->remedy_now = finding->remedy_own;
     bool held = device->held && device->held->len;
-    finding->costs = g_strdup_printf(
-        "%sthe guest loses %s until it is reset%s",
-        is_of_a_stop(&peer->inbox) ? "QEMU 11.1.2 aborts then, an assertion fails; of others " : "",
-        lost, held ? "; what is mapped may stay till then" : "");
+    finding->costs = g_strdup_printf("%sthe guest loses %s until it is reset%s",
+                                     is_of_a_stop(&peer->inbox) && !device->process->called
+                                         ? "QEMU 11.1.2 aborts then, an assertion fails; of others "
+                                         : "",
+                                     lost, held ? "; what is mapped may stay till then" : "");
 }
 
 /* "its main thread waits so, and none of its 2 others ..." */
@@ -111,11 +112,12 @@ void ss_looked_state(SsFinding *finding, const SsPeer *peer, const SsPeerWait *o
     g_autofree char *backend = ss_peer_text(peer);
     g_autofree char *request = ss_inbox_request_text(&peer->inbox);
     g_autofree char *others = others_text(peer, own);
+    g_autofree char *asked = g_strdup_printf(
+        "%s's request", peer->device ? ss_front_text(peer->device->process) : "QEMU");
     ss_finding_state(finding, backend,
-                     peer->inbox.bytes
-                         ? g_strdup_printf("%s; %s lies unread in its socket", others,
-                                           peer->inbox.request ? request : "QEMU's request")
-                         : g_strdup_printf("%s; it has read QEMU's request", others));
+                     peer->inbox.bytes ? g_strdup_printf("%s; %s lies unread in its socket", others,
+                                                         peer->inbox.request ? request : asked)
+                                       : g_strdup_printf("%s; it has read %s", others, asked));
 }
 
 void ss_looked_deadlock(SsFinding *finding, const SsWait *wait, bool proven)
@@ -143,15 +145,16 @@ static bool judge_unseen_device(SsChecks *checks, const SsCheck *check, SsDevice
         return false;
     }
     g_autofree char *place = g_strdup_printf("peer|%" G_GUINT64_FORMAT, peer->conn);
-    SsFinding *finding =
-        ss_checks_report(checks, check, SS_SUSPECTED, device->process, device, alone.own->begin_ns,
-                         ns, place, g_strdup("QEMU and its back-end wait for each other"));
+    SsFinding *finding = ss_checks_report(
+        checks, check, SS_SUSPECTED, device->process, device, alone.own->begin_ns, ns, place,
+        g_strdup_printf("%s and its back-end wait for each other", ss_front_text(device->process)));
     if (finding) {
         g_autofree char *backend = ss_peer_text(peer);
         finding->duration_ns = (gint64)alone.own->waited_ms * SS_NS_PER_MS;
         ss_finding_state(finding, backend, ss_peer_wait_text(peer, alone.own));
         ss_looked_state(finding, peer, alone.own);
-        finding->condition = g_strdup_printf("not visible of QEMU: %s", device->process->unseen);
+        finding->condition = g_strdup_printf(
+            "not visible of %s: %s", ss_front_text(device->process), device->process->unseen);
         end_backend(finding, device);
     }
     return true;

@@ -84,16 +84,25 @@ static void state_server(SsFinding *finding, const SsPeer *peer, gint32 tid, con
                                 thread, request));
 }
 
+static const char *front_of(const SsDevice *device)
+{
+    return device ? ss_front_text(device->process) : "QEMU";
+}
+
 /* What the back-end says itself. */
 static void state_own(SsFinding *finding, const SsEdge *edge, const GArray *cycle)
 {
     g_autofree char *backend = ss_peer_text(edge->peer);
     g_autofree char *own = ss_peer_request_text(edge->own);
+    const char *front = front_of(edge->peer->device);
     ss_finding_state(finding, backend,
-                     g_strdup_printf("waits for the reply to %s, which %s", own,
-                                     edge->kind == SS_EDGE_UNREAD
-                                         ? "lies unread in QEMU's socket"
-                                         : "QEMU has read and not answered"));
+                     edge->kind == SS_EDGE_UNREAD
+                         ? g_strdup_printf("waits for the reply to %s, which lies unread in %s's "
+                                           "socket",
+                                           own, front)
+                         : g_strdup_printf("waits for the reply to %s, which %s has read and not "
+                                           "answered",
+                                           own, front));
     for (guint i = 0; i < cycle->len; i++) {
         const SsEdge *asked = &g_array_index(cycle, SsEdge, i);
         if (asked->kind == SS_EDGE_MAIN_REPLY && asked->to == edge->from && edge->own->looked) {
@@ -122,15 +131,15 @@ static void state_edge(SsFinding *finding, const SsEdge *edge, const GArray *cyc
         request = unread_text(edge);
         ss_finding_state(finding, backend,
                          g_strdup_printf("waits for the reply to %s, which lies unread in "
-                                         "QEMU's socket",
-                                         request));
+                                         "%s's socket",
+                                         request, front_of(edge->device)));
         break;
     case SS_EDGE_UNANSWERED:
         request = ss_backend_request_text(edge->exchange->request);
         ss_finding_state(finding, backend,
                          g_strdup_printf("waits for the reply to %s #%" G_GUINT64_FORMAT
-                                         ", which QEMU has read and not answered",
-                                         request, edge->exchange->seq));
+                                         ", which %s has read and not answered",
+                                         request, edge->exchange->seq, front_of(edge->device)));
         break;
     case SS_EDGE_SAME:
         ss_finding_state(finding, backend,
@@ -330,10 +339,10 @@ static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process, Ss
     }
     g_autofree char *place = g_strdup_printf("%d", thread->tid);
     bool proven = ss_wait_graph_proven(cycle);
-    SsFinding *finding =
-        ss_checks_report(checks, check, proven ? SS_OBSERVED : SS_SUSPECTED, process, wait->device,
-                         proof_begin(wait, cycle), end_ns, place,
-                         g_strdup("QEMU and its back-end wait for each other"));
+    SsFinding *finding = ss_checks_report(
+        checks, check, proven ? SS_OBSERVED : SS_SUSPECTED, process, wait->device,
+        proof_begin(wait, cycle), end_ns, place,
+        g_strdup_printf("%s and its back-end wait for each other", ss_front_text(process)));
     if (!finding) {
         return;
     }

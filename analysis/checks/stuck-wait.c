@@ -282,10 +282,11 @@ static void peer_open(SsChecks *checks, const SsCheck *check, SsPeer *peer, cons
             finding, backend,
             g_strdup_printf("its %s has received %s, and not answered", thread, asked));
     }
-    ss_finding_state(finding, device ? "QEMU" : "front-end",
+    ss_finding_state(finding, device ? ss_front_text(device->process) : "front-end",
                      g_strdup(device ? "has not read it" : "has not answered"));
     if (device) {
-        finding->condition = g_strdup("not visible: why QEMU does not read it");
+        finding->condition =
+            g_strdup_printf("not visible: why %s does not read it", ss_front_text(device->process));
         ss_looked_see(finding, device->process);
         return;
     }

@@ -92,6 +92,7 @@ void ss_process_free(SsProcess *process)
     g_hash_table_unref(process->by_dev);
     g_ptr_array_unref(process->devices);
     g_free(process->unseen);
+    g_free(process->called);
     g_free(process->vm);
     g_free(process->name);
     g_free(process);

@@ -439,6 +439,7 @@ struct SsProcess {
     guint trace;
     guint32 sources; /* bits SsSource */
     char *unseen;    /* owned; what of it could not be looked at; NULL: nothing */
+    char *called;    /* owned; what it is called in a sentence, fit for a terminal; NULL: QEMU */
     gint32 pid;
     char *name; /* owned; of the main thread when that was seen */
     bool name_of_main;

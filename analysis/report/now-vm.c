@@ -79,8 +79,8 @@ static void add_held(GString *out, const SsDevice *device)
     }
     g_autofree char *size = ss_size_text(bytes);
     g_autofree char *text =
-        g_strdup_printf("%u mapping%s of the back-end's files in QEMU, %s", device->held->len,
-                        device->held->len == 1 ? "" : "s", size);
+        g_strdup_printf("%u mapping%s of the back-end's files in %s, %s", device->held->len,
+                        device->held->len == 1 ? "" : "s", ss_front_text(device->process), size);
     ss_text_labelled(out, LABEL, "mapped", text);
 }
 
@@ -116,18 +116,19 @@ static const SsPeer *waiting_peer(const SsPeer *peer)
 static void add_seen(GString *out, const SsEvidence *evidence, const SsDevice *device)
 {
     const SsThread *waiter = waiter_of(device);
+    const char *front = device->process->called ? "front-end" : "QEMU";
     const SsPeer *peer = device->peer;
     const SsPeer *waiting = waiting_peer(peer);
     if (waiter) {
-        add_thread(out, evidence, "QEMU", device->process->pid, waiter->tid);
+        add_thread(out, evidence, front, device->process->pid, waiter->tid);
     }
     if (device->inbox.bytes) {
-        add_front_inbox(out, device, waiter ? "" : "QEMU", "its back-end channel");
+        add_front_inbox(out, device, waiter ? "" : front, "its back-end channel");
     }
     if (waiting && waiting != peer && waiting->device->inbox.bytes) {
         g_autofree char *name = ss_device_label(waiting->device, SS_WITNESS_DEVICE_COLUMNS);
         g_autofree char *where = g_strdup_printf("that of %s", name);
-        add_front_inbox(out, waiting->device, waiter ? "" : "QEMU", where);
+        add_front_inbox(out, waiting->device, waiter ? "" : front, where);
     }
     if (waiting) {
         add_thread(out, evidence, "back-end", peer->process->pid, ss_peer_wait(waiting)->tid);
