@@ -76,8 +76,9 @@ class Installed(unittest.TestCase):
         self.assertEqual(alone("shmemscope", "--version"), built("--version"))
 
     def test_report(self):
-        for verb, *options in (["report"], ["report", "--format", "sarif"], ["mappings"], ["fds"],
-                               ["waits"], ["report", "--format", "json"]):
+        for verb, *options in (["report"], ["report", "--format", "sarif"],
+                               ["report", "--format", "html"], ["mappings"], ["fds"], ["waits"],
+                               ["report", "--format", "json"]):
             told = alone("shmemscope", verb, *options, TRACE)
             self.assertEqual(told, built(verb, *options, TRACE))
         report = self.validate(told, "report")
