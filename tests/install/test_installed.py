@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 import unittest
+import urllib.parse
 
 import jsonschema
 
@@ -85,6 +86,17 @@ class Installed(unittest.TestCase):
         for finding in report["findings"]:
             page = TREE.documents / "docs" / "findings" / f"{finding['id']}.md"
             self.assertTrue(TREE.at(page).exists(), page)
+
+    def test_pages(self):
+        """Each rule of SARIF has a page where it says."""
+        rules = json.loads(alone("shmemscope", "report", "--format", "sarif", TRACE))[
+            "runs"][0]["tool"]["driver"]["rules"]
+        self.assertGreater(len(rules), 20)
+        for rule in rules:
+            uri = urllib.parse.urlsplit(rule["helpUri"])
+            self.assertEqual((uri.scheme, uri.netloc), ("file", ""))
+            page = TREE.at(urllib.parse.unquote(uri.path))
+            self.assertIn(f"# {rule['id']}\n", page.read_text(encoding="utf-8"))
 
     def test_reproduce(self):
         """The program that it writes needs nothing of ours, either."""
