@@ -126,6 +126,10 @@ test("on paper it is light and without what paper cannot do", async () => {
     assert.deepEqual(await faint(page), []);
     assert.equal(await page.locator(".top").isVisible(), false);
     assert.equal(await page.locator("#timeline .bar").isVisible(), false);
+    /* What a button says of a mapping is text there. */
+    assert.equal(await page.locator("#mappings td button").first().isVisible(), true);
+    assert.equal(await page.locator("#findings li button").first().isVisible(), true);
+    assert.equal(await page.getByRole("button", { name: "Show in the timeline" }).count(), 0);
     assert.ok((await page.pdf()).length > 10000);
   });
 });

@@ -165,6 +165,7 @@ test("in the dark and on paper", async () => {
     await page.emulateMedia({ media: "print", colorScheme: "dark" });
     assert.ok(await ground(page, "body") > 200);
     assert.ok(await ground(page, ".vm") > 200);
+    assert.equal(await page.locator("#vms td button").first().isVisible(), true);
     assert.deepEqual(await faint(page), []);
     assert.ok((await page.pdf()).length > 10000);
   }, { colorScheme: "dark" });
