@@ -10,6 +10,9 @@
 
 #define TRACE_NAME "shmemscope"
 #define STREAM_NAME "lifetimes"
+/* Where there is none. Not "": babeltrace2 2.0.4, reading that from a file, shows what was there in
+ * an event before. */
+#define NO_TEXT "-"
 
 typedef enum Kind {
     UNSIGNED,
@@ -191,8 +194,9 @@ static bt_field *next_field(Writer *writer)
 
 static void write_text(Writer *writer, const char *text)
 {
-    writer->failed |= bt_field_string_set_value(next_field(writer), text ? text : "") !=
-                      BT_FIELD_STRING_SET_VALUE_STATUS_OK;
+    writer->failed |=
+        bt_field_string_set_value(next_field(writer), text && *text ? text : NO_TEXT) !=
+        BT_FIELD_STRING_SET_VALUE_STATUS_OK;
 }
 
 static void write_unsigned(Writer *writer, guint64 value)

@@ -1,33 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""SARIF, JUnit and Chrome's trace events: valid, of the same findings, and harmless.
+"""SARIF, JUnit, Chrome's trace events and the page: valid, and of the same findings.
 
 usage: test_formats.py SHMEMSCOPE REPLAY FIXTURE_REPORT FIXTURES CHECKS
 """
 
-import collections
 import glob
 import json
 import os
 import re
 import subprocess
-import sys
-import tempfile
-import unicodedata
-import unittest
 import urllib.parse
-import xml.etree.ElementTree
 
-import jsonschema
+import findings
 import junitparser
+import rendered
+from rendered import (CHECKS, FIXTURES, HERE, PLUGINS, REPLAY, SHMEMSCOPE, Rendered, alarms,
+                      told)
 
-sys.dont_write_bytecode = True
-HERE = os.path.dirname(os.path.realpath(__file__))
-sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "babeltrace")]
-
-import findings                                                      # noqa: E402
-
-SHMEMSCOPE = REPLAY = FIXTURE_REPORT = FIXTURES = CHECKS = ""
-PLUGINS = os.environ.get("SHMEMSCOPE_PLUGINS")  # not where a sanitizer is
 LOOKED = os.path.join(os.path.dirname(HERE), "autopsy", "explained", "base")
 CALL_NOT_SEEN = {"call": "unknown", "nr": 0, "fd": -1, "args": ["0x0"] * 6, "sp": "0x0",
                  "pc": "0x0", "polls": [], "polls_known": False, "timeout_known": False}
@@ -38,133 +27,19 @@ STABLE = ("out-of-range.refused", "stale-mapping.killed", "double-close.received
           "stuck-wait.half-message", "memory-table-failed.wire-full")
 EACH_NTH = 8  # of all checks' fixtures
 SMALL = ("--subbuf-size=4096", "--num-subbuf=2", "--discard")  # some will be lost
-# Since its ninth version Jenkins' schema lets a skipped test say why as a failed one does.
-OF_SKIPPED = '<xs:element name="skipped" type="xs:string"/>'
-LATER_OF_SKIPPED = ('<xs:element name="skipped"><xs:complexType mixed="true">'
-                    '<xs:attribute name="type" type="xs:string" use="optional"/>'
-                    '<xs:attribute name="message" type="xs:string" use="optional"/>'
-                    '</xs:complexType></xs:element>')
-NAMES = {"markup": r"<b onclick='x()'>&amp;<!--]]></testcase><script>alert(1)</script>",
-         "escapes": r"\033[2J\033]0;owned\007\r\b\177\302\2331m",
-         "lines": r"one\ntwo\r\nthree\302\205four\342\200\250five",
-         "bytes": r"\377\376\300\200\355\240\200 and a half \342\202",
-         "quotes": r"\"} ] , \\ \\u0000 ${x} %s %n"}
 
 
-def told(fixture):
-    return os.path.join(FIXTURES, f"{fixture}.fixture")
-
-
-def alarms(data):
-    return {f["id"] for f in data["findings"] if f["certainty"] in ("observed", "suspected")}
-
-
-class Formats(unittest.TestCase):
+class Formats(Rendered):
 
     @classmethod
     def setUpClass(cls):
-        import common
-        cls.common = common
-        common.begin()
-        tmp = tempfile.TemporaryDirectory(prefix="shmemscope-test-")
-        cls.addClassCleanup(tmp.cleanup)
-        cls.tmp = tmp.name
-        with open(os.path.join(HERE, "sarif-2.1.0-rtm.5.json"), encoding="utf-8") as schema:
-            cls.sarif_schema = jsonschema.Draft4Validator(json.load(schema))
-        cls.jenkins_schema = os.path.join(cls.tmp, "jenkins-junit.xsd")
-        with open(os.path.join(HERE, "jenkins-junit.xsd"), encoding="utf-8") as schema, \
-                open(cls.jenkins_schema, "w", encoding="utf-8") as later:
-            text = schema.read()
-            assert text.count(OF_SKIPPED) == 1
-            later.write(text.replace(OF_SKIPPED, LATER_OF_SKIPPED))
+        super().setUpClass()
         paths = [told(name) for name in ("healthy", "map-pipelined", "two-vms", "live", "losses",
                                          "hostile")]
         paths += [os.path.join(CHECKS, f"{name}.fixture") for name in SICK]
-        cls.traces = {}
         for path in paths:
             cls.record(os.path.basename(path).removesuffix(".fixture"), path)
         cls.record("lossy", told("healthy"), SMALL, 500)
-
-    @classmethod
-    def record(cls, name, path, channel=(), times=1):
-        cls.traces[name] = os.path.join(cls.tmp, name)
-        cls.common.record(path, cls.traces[name], times, channel)
-
-    def render(self, fmt, name):
-        """By the tool; of a name that ends as a fixture does, from the fixture itself: the generator
-        has QEMU's tracepoints, and a trace of it is never of the wire alone."""
-        fixture = name if os.path.isabs(name) else told(name.removesuffix(".fixture"))
-        command = [FIXTURE_REPORT, f"report-{fmt}", fixture] if name.endswith(".fixture") \
-            else [SHMEMSCOPE, "report", "--format", fmt, self.traces[name]]
-        run = subprocess.run(command, capture_output=True, timeout=120)
-        self.assertIn(run.returncode, (0, 1), run.stderr)
-        text = run.stdout.decode("utf-8")  # or it is no text
-        for character in text:
-            self.assertTrue(character == "\n" or unicodedata.category(character) not in
-                            ("Cc", "Cf", "Co", "Zl", "Zp"), hex(ord(character)))
-        return text
-
-    def sarif(self, name):
-        data = json.loads(self.render("sarif", name))
-        self.sarif_schema.validate(data)
-        return data["runs"][0]
-
-    def junit(self, name):
-        path = os.path.join(self.tmp, "junit.xml")
-        text = self.render("junit", name)
-        with open(path, "w", encoding="utf-8") as out:
-            out.write(text)
-        for schema in (os.path.join(HERE, "junit.xsd"), self.jenkins_schema):
-            lint = subprocess.run(["xmllint", "--noout", "--schema", schema, path],
-                                  capture_output=True, text=True, timeout=120)
-            self.assertEqual(lint.returncode, 0, lint.stderr)
-        suite = xml.etree.ElementTree.fromstring(text).find("testsuite")
-        cases = suite.findall("testcase")
-        self.assertEqual(int(suite.get("tests")), len(cases))
-        for word, tag in (("failures", "failure"), ("skipped", "skipped")):
-            self.assertEqual(int(suite.get(word)),
-                             sum(case.find(tag) is not None for case in cases))
-        return cases
-
-    def chrome(self, name):
-        events = json.loads(self.render("chrome", name))["traceEvents"]
-        self.check_chrome(events)
-        return events
-
-    def html(self, name):
-        """The data of the page: what a browser parses it to."""
-        parts = re.findall(r'<script type="application/json" id="(\w+)">(.*?)</script>',
-                           self.render("html", name), re.DOTALL)
-        self.assertEqual([part for part, _ in parts], ["report", "more", "lives"])
-        return {part: json.loads(data) for part, data in parts}
-
-    def check_chrome(self, events):
-        """What the format asks for: begins and ends pair and nest, arrows have both ends."""
-        open_ones = collections.defaultdict(list)
-        flows = collections.defaultdict(list)
-        points = set()
-        for event in events:
-            self.assertIn(event["ph"], "MbeXstfCi")
-            for word, kind in (("name", str), ("pid", int), ("tid", int), ("ts", (int, float))):
-                self.assertIsInstance(event[word], kind)
-            key = (event["pid"], event.get("cat"), event.get("id"))
-            if event["ph"] == "b":
-                open_ones[key].append((event["name"], event["ts"]))
-            elif event["ph"] == "e":
-                begun, ts = open_ones[key].pop()
-                self.assertEqual(begun, event["name"])
-                self.assertGreaterEqual(event["ts"], ts)
-            elif event["ph"] == "X":
-                points.add((event["pid"], event["tid"], event["ts"]))
-            elif event["ph"] in "stf":
-                self.assertIn((event["pid"], event["tid"], event["ts"]), points)
-                flows[key].append((event["ph"], event["ts"]))
-            elif event["ph"] == "C":
-                self.assertTrue(all(value >= 0 for value in event["args"].values()))
-        self.assertFalse([name for name, left in open_ones.items() if left])
-        for flow in flows.values():
-            self.assertRegex("".join(sorted((ph for ph, _ in flow), key="stf".index)), "^st*f$")
-        return flows
 
     def test_same_findings(self):
         """Each format names what JSON names, with the same certainty."""
@@ -195,7 +70,7 @@ class Formats(unittest.TestCase):
         self.assertGreaterEqual(len(seen), 4, seen)
 
     def test_each_of_each(self):
-        """Device, VM and number as well; by the sink and the filter, too, where they can be loaded."""
+        """Device, VM and number as well; by sink and filter, too, where they can be loaded."""
         seen = set()
         for name, trace in self.traces.items():
             with self.subTest(trace=name):
@@ -207,7 +82,7 @@ class Formats(unittest.TestCase):
         self.assertIn(True, {several for _, several, _ in seen})
 
     def test_fixtures(self):
-        """The same, of what no recording of ours can be: seen from outside, cut, lossy, in parts."""
+        """The same, of what no recording of ours can be: from outside, cut, lossy, in parts."""
         paths = sorted(glob.glob(os.path.join(FIXTURES, "*.fixture")))
         paths += sorted(glob.glob(os.path.join(CHECKS, "*.fixture")))[::EACH_NTH]
         self.assertGreater(len(paths), 40)
@@ -253,8 +128,9 @@ class Formats(unittest.TestCase):
 
     @staticmethod
     def installed():
-        text = subprocess.run(["meson", "introspect", "--installed", os.environ["SHMEMSCOPE_BUILD"]],
-                              check=True, capture_output=True, text=True, timeout=120).stdout
+        build = os.environ["SHMEMSCOPE_BUILD"]
+        text = subprocess.run(["meson", "introspect", "--installed", build], check=True,
+                              capture_output=True, text=True, timeout=120).stdout
         return set(json.loads(text).values())
 
     def test_thread_flow_of_each_party(self):
@@ -276,8 +152,8 @@ class Formats(unittest.TestCase):
                 for r in self.sarif(name)["results"] if r["kind"] in kinds]
 
     def test_fingerprints_are_stable(self):
-        """The same trouble in another run has the same: of another process at another time, with other
-        descriptors, files and addresses; and seen from outside, of a socket in another directory."""
+        """The same trouble in another run has the same: of another process at another time, with
+        other descriptors, files and addresses; from outside, of a socket in another directory."""
         changes = ((r"\b42(4\d)\b", lambda at: f"53{at[1]}"),
                    (r"(?m)^(\+|end )(\d+\.\d+)", lambda at: f"{at[1]}{float(at[2]) + 7:.6f}"),
                    (r"\b(dev|vdev|mapping|host|addr)=0x(\w+)", lambda at: f"{at[1]}=0x7a{at[2]}"),
@@ -396,32 +272,6 @@ class Formats(unittest.TestCase):
         self.sarif("unseen")
         self.sarif("look")
 
-    def test_hostile_names(self):
-        """Names made of all that means something to somebody; and a megabyte of text."""
-        with open(told("map-pipelined"), encoding="utf-8") as source:
-            text = source.read()
-        names = dict(NAMES, megabyte="<&" + "x" * (1 << 20))
-        for kind, name in names.items():
-            with self.subTest(kind=kind):
-                hostile = os.path.join(self.tmp, f"{kind}.fixture")
-                changed = re.sub(r"\b(vm|id|chardev)=[\w-]+",
-                                 lambda found: f'{found.group(1)}="{name}"', text)
-                self.assertNotEqual(changed, text)
-                with open(hostile, "w", encoding="utf-8") as out:
-                    out.write(changed)
-                self.record(kind, hostile, ("--subbuf-size=16M", "--num-subbuf=4"))
-                data = json.loads(self.render("json", kind))
-                self.assertEqual(alarms(data), {"reply-commit-deadlock"})
-                self.render("text", kind)
-                self.assertEqual(alarms(data), {r["ruleId"] for r in self.sarif(kind)["results"]
-                                                if r["kind"] == "fail"})
-                self.assertEqual(alarms(data), {c.get("name") for c in self.junit(kind)
-                                                if c.find("failure") is not None})
-                self.assertEqual(self.html(kind)["report"], data)
-                self.assertIn("reply-commit-deadlock",
-                              {e["name"] for e in self.chrome(kind) if e["ph"] == "i"})
-
 
 if __name__ == "__main__":
-    SHMEMSCOPE, REPLAY, FIXTURE_REPORT, FIXTURES, CHECKS = sys.argv[1:6]
-    unittest.main(argv=sys.argv[:1] + sys.argv[6:], verbosity=2)
+    rendered.main()

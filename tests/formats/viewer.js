@@ -1,8 +1,9 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Chrome's trace events, loaded by the viewer of chrome://tracing itself. Debian's chromium is built
- * without it; golang-src has it whole, for `go tool trace`. It runs in headless Chromium, as there.
+ * Chrome's trace events, loaded by the viewer of chrome://tracing itself. Debian's chromium is
+ * built without it; golang-src has it whole, for `go tool trace`. It runs in headless Chromium, as
+ * it does there.
  */
 "use strict";
 
