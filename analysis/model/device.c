@@ -100,6 +100,14 @@ static void add_counts(SsCounts *to, const SsCounts *from)
     to->fds_closed += from->fds_closed;
 }
 
+SsDevice *ss_device_now(SsDevice *device)
+{
+    while (device && device->absorbed) {
+        device = device->absorbed;
+    }
+    return device;
+}
+
 /* `by_vdev` was known by its VirtIODevice only, and is `device`. */
 static void absorb(SsDevice *device, SsDevice *by_vdev)
 {

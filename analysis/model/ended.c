@@ -85,14 +85,6 @@ SsEnded *ss_ended_new(SsModel *model, bool absolute, gint64 from_ns)
     return ended;
 }
 
-static SsDevice *device_of(SsDevice *device)
-{
-    while (device && device->absorbed) {
-        device = device->absorbed;
-    }
-    return device;
-}
-
 /* A wait that has not ended is counted where it spoke up. */
 static void take_open_waits(SsEnded *ended, const SsProcess *process)
 {
@@ -114,12 +106,12 @@ void ss_ended_finish(SsEnded *ended)
     }
     for (guint i = 0; i < ended->mappings->len; i++) {
         SsMapping *mapping = g_ptr_array_index(ended->mappings, i);
-        mapping->device = device_of(mapping->device);
+        mapping->device = ss_device_now(mapping->device);
     }
     for (guint i = 0; i < ended->fds->len; i++) {
         SsEndedFd *fd = g_ptr_array_index(ended->fds, i);
-        fd->descriptor.device = device_of(fd->descriptor.device);
-        fd->mapping.device = device_of(fd->mapping.device);
+        fd->descriptor.device = ss_device_now(fd->descriptor.device);
+        fd->mapping.device = ss_device_now(fd->mapping.device);
     }
 }
 

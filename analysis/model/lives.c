@@ -6,7 +6,6 @@
 static void life_free(gpointer data)
 {
     SsLife *life = data;
-    g_free(life->device);
     g_free(life->state);
     g_free(life);
 }
@@ -22,10 +21,9 @@ static const char *state_of(const SsMapping *mapping)
 
 static void on_life(SsModel *model, const SsMapping *mapping, gpointer user_data)
 {
-    const SsDevice *device = mapping->device;
     SsLife *life = g_new0(SsLife, 1);
     life->process = mapping->process;
-    life->device = g_strdup(!device ? "" : *device->id ? device->id : device->chardev);
+    life->device = mapping->device;
     life->state = g_strdup(state_of(mapping));
     life->shmid = mapping->shmid;
     life->shm_offset = mapping->shm_offset;
@@ -47,6 +45,12 @@ static void on_life(SsModel *model, const SsMapping *mapping, gpointer user_data
     life->finalized_ns = mapping->finalized_ns;
     life->closed_ns = mapping->closed_ns;
     g_ptr_array_add(user_data, life);
+}
+
+const char *ss_life_device(const SsLife *life)
+{
+    const SsDevice *device = ss_device_now(life->device);
+    return !device ? "" : *device->id ? device->id : device->chardev;
 }
 
 GPtrArray *ss_lives_new(SsModel *model)

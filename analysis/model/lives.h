@@ -10,7 +10,7 @@
 /* Times are as in SsMapping; 0: not seen. */
 typedef struct SsLife {
     SsProcess *process; /* weak; of the model */
-    char *device;       /* owned; "" when not known */
+    SsDevice *device;   /* weak; of the model, nullable: see ss_life_device() */
     char *state;        /* owned; how it ended, "visible" and so on */
     guint32 shmid;
     guint64 shm_offset, len, seq;
@@ -21,6 +21,10 @@ typedef struct SsLife {
     gint64 request_ns, reply_ns, birth_ns, added_ns, visible_ns, removed_ns, finalized_ns,
         closed_ns;
 } SsLife;
+
+/* The device's name, or "" when it is not known: borrowed of the model, and the last word on it once
+ * all events have been fed, for a device may be known by its address only when a life ends. */
+const char *ss_life_device(const SsLife *life);
 
 /* Connects itself to the model, before it is fed: an array of owned SsLife, in order of their ends.
  * The caller unrefs it, after the model. */

@@ -118,6 +118,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(SsModel, ss_model_free)
 /* Each step is told to `func`, synchronously. */
 void ss_model_set_notice(SsModel *model, SsNoticeFunc func, gpointer user_data);
 
+/* The one that `device` turned out to be, which may be itself, or NULL of NULL. */
+SsDevice *ss_device_now(SsDevice *device);
+
 /* Each mapping is told to `func` once, synchronously: when nothing more comes of it, or at
  * ss_model_finish(). It is the model's own, and may be gone after that. */
 void ss_model_set_life(SsModel *model, SsLifeFunc func, gpointer user_data);

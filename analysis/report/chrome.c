@@ -157,13 +157,13 @@ static void add_life(JsonBuilder *json, const SsReport *report, const SsLife *li
     gint64 end_ns = life->closed_ns ? life->closed_ns : report->model->end_ns;
     g_autofree char *name = g_strdup_printf(
         "%s #%" G_GUINT64_FORMAT " region %u 0x%" G_GINT64_MODIFIER "x+0x%" G_GINT64_MODIFIER "x",
-        life->device, life->seq, life->shmid, life->shm_offset, life->len);
+        ss_life_device(life), life->seq, life->shmid, life->shm_offset, life->len);
     end_ns = MAX(begin_ns, end_ns);
     begin_event(json, "b", name, pid, 0, us_of(report, begin_ns));
     ss_json_string(json, "cat", "mapping");
     ss_json_int(json, "id", id);
     ss_json_begin_object(json, "args");
-    ss_json_string(json, "device", life->device);
+    ss_json_string(json, "device", ss_life_device(life));
     ss_json_string(json, "state", life->state);
     json_builder_end_object(json);
     json_builder_end_object(json);

@@ -40,7 +40,7 @@ static GHashTable *places_of(const SsReport *report, GPtrArray *owners)
     GHashTable *places = g_hash_table_new_full(owner_hash, owner_equal, g_free, NULL);
     for (guint i = 0; report->lives && i < report->lives->len; i++) {
         const SsLife *life = g_ptr_array_index(report->lives, i);
-        Owner owner = { life->process, life->device };
+        Owner owner = { life->process, ss_life_device(life) };
         if (!g_hash_table_contains(places, &owner)) {
             Owner *kept = g_memdup2(&owner, sizeof owner);
             g_hash_table_insert(places, kept, GUINT_TO_POINTER(g_hash_table_size(places)));
@@ -182,7 +182,7 @@ char *ss_html_lives(const SsReport *report)
     GString *out = g_string_new("[");
     for (guint i = 0; report->lives && i < report->lives->len; i++) {
         const SsLife *life = g_ptr_array_index(report->lives, i);
-        Owner owner = { life->process, life->device };
+        Owner owner = { life->process, ss_life_device(life) };
         g_string_append(out, i ? ",\n" : "\n");
         add_life(out, report, life, GPOINTER_TO_UINT(g_hash_table_lookup(places, &owner)));
     }
