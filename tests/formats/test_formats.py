@@ -187,6 +187,12 @@ class Formats(Rendered):
         self.assertFalse(every["reply-commit-deadlock.three-parties"] &
                          every["reply-commit-deadlock.both-sides"])
         self.assertFalse(every["map-pipelined"] & every["reply-commit-deadlock.three-parties"])
+        # Of one check, without a place in QEMU: what is wrong differs.
+        several = [self.prints(os.path.join(CHECKS, f"out-of-range.{kind}.fixture"), ("fail",))
+                   for kind in ("refused", "no-range", "grows-the-file")]
+        together = [one for prints in several for one in prints]
+        self.assertGreaterEqual(len(together), 3)
+        self.assertEqual(len(set(together)), len(together))
 
     def test_lives_in_chrome(self):
         events = self.chrome("healthy")
