@@ -32,12 +32,13 @@ static const Field life_fields[] = {
     { "shm_offset", HEX },   { "len", HEX },          { "fd_offset", HEX }, { "fd", SIGNED },
     { "ino", UNSIGNED },     { "mapping", HEX },      { "seq", UNSIGNED },  { "state", TEXT },
     { "requested", SIGNED }, { "replied", SIGNED },   { "born", SIGNED },   { "visible", SIGNED },
-    { "removed", SIGNED },   { "finalized", SIGNED }, { "closed", SIGNED }, { NULL, TEXT },
+    { "removed", SIGNED },   { "finalized", SIGNED }, { "closed", SIGNED }, { "label", TEXT },
+    { NULL, TEXT },
 };
 static const Field finding_fields[] = {
     { "id", TEXT },      { "certainty", TEXT }, { "summary", TEXT }, { "condition", TEXT },
     { "vm", TEXT },      { "pid", SIGNED },     { "device", TEXT },  { "count", UNSIGNED },
-    { "first", SIGNED }, { "last", SIGNED },    { NULL, TEXT },
+    { "first", SIGNED }, { "last", SIGNED },    { "labels", TEXT },  { NULL, TEXT },
 };
 
 struct SsAdded {
@@ -264,6 +265,7 @@ const bt_message *ss_added_life(SsAdded *added, const SsMapping *mapping, guint6
     write_signed(&writer, mapping->removed_ns);
     write_signed(&writer, mapping->finalized_ns);
     write_signed(&writer, mapping->closed_ns);
+    write_text(&writer, ss_mapping_label(mapping));
     return written(message, &writer);
 }
 
@@ -288,6 +290,8 @@ const bt_message *ss_added_finding(SsAdded *added, const SsFinding *finding, gui
     write_unsigned(&writer, finding->count);
     write_signed(&writer, finding->first_ns);
     write_signed(&writer, finding->last_ns);
+    g_autofree char *labels = ss_finding_labels_text(finding);
+    write_text(&writer, labels);
     return written(message, &writer);
 }
 

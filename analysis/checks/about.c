@@ -10,7 +10,8 @@ SsAbout ss_about_mapping(const SsMapping *mapping)
                       .has_range = mapping->len != 0,
                       .shmid = mapping->shmid,
                       .shm_offset = mapping->shm_offset,
-                      .len = mapping->len };
+                      .len = mapping->len,
+                      .label = ss_mapping_label(mapping) };
 }
 
 SsAbout ss_about_descriptor(const SsDescriptor *descriptor)
@@ -21,16 +22,18 @@ SsAbout ss_about_descriptor(const SsDescriptor *descriptor)
     }
     about.fd = descriptor->number;
     about.ino = descriptor->ino;
+    about.label = ss_descriptor_label(descriptor);
     return about;
 }
 
-SsAbout ss_about_exchange(const SsExchange *exchange)
+SsAbout ss_about_exchange(const SsModel *model, const SsExchange *exchange)
 {
     return (SsAbout){ .fd = -1,
                       .has_range = exchange->has_range,
                       .shmid = exchange->shmid,
                       .shm_offset = exchange->shm_offset,
-                      .len = exchange->len };
+                      .len = exchange->len,
+                      .label = ss_label_text(model, exchange->label) };
 }
 
 char *ss_about_text(const SsAbout *about)

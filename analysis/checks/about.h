@@ -22,6 +22,6 @@
 
 SsAbout ss_about_mapping(const SsMapping *mapping);
 SsAbout ss_about_descriptor(const SsDescriptor *descriptor);
-SsAbout ss_about_exchange(const SsExchange *exchange);
+SsAbout ss_about_exchange(const SsModel *model, const SsExchange *exchange);
 /* "region 0 0x0+0x1000, fd 31 (inode 7000)"; the caller frees it. */
 char *ss_about_text(const SsAbout *about);

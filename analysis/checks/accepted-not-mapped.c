@@ -46,7 +46,8 @@ static void report(SsChecks *checks, const SsCheck *check, const SsNotice *notic
                    const SsMapping *mapping)
 {
     const SsExchange *exchange = notice->exchange;
-    SsAbout about = mapping ? ss_about_mapping(mapping) : ss_about_exchange(exchange);
+    SsAbout about =
+        mapping ? ss_about_mapping(mapping) : ss_about_exchange(checks->model, exchange);
     bool map = exchange->request == SS_REQUEST_SHMEM_MAP;
     g_autofree char *request = ss_backend_request_text(exchange->request);
     g_autofree char *range = ss_about_text(&about);

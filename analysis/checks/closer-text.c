@@ -25,14 +25,15 @@ const char *ss_closer_place(SsCloser closer)
     return places[closer];
 }
 
-SsAbout ss_closed_about(const SsClosed *closed)
+SsAbout ss_closed_about(const SsModel *model, const SsClosed *closed)
 {
     return (SsAbout){ .fd = closed->number,
                       .ino = closed->ino,
                       .has_range = closed->len != 0,
                       .shmid = closed->shmid,
                       .shm_offset = closed->shm_offset,
-                      .len = closed->len };
+                      .len = closed->len,
+                      .label = ss_label_text(model, closed->label) };
 }
 
 char *ss_closed_text(const SsClosed *closed)

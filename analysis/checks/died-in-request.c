@@ -81,6 +81,7 @@ static void judge(SsChecks *checks, const SsCheck *check, SsProcess *process,
                          process, device, exchange->request_ns, end_ns, place,
                          g_strdup_printf("inside %s #%" G_GUINT64_FORMAT " the process %s", request,
                                          exchange->seq, how));
+    ss_finding_add_label(checks->last, ss_label_text(checks->model, exchange->label));
     if (!finding) {
         return;
     }

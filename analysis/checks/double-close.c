@@ -39,7 +39,7 @@ static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notic
     const SsClose *close = notice->close;
     const SsClosed *first = &close->first;
     bool proven = close->ret || first->closer != SS_CLOSER_UNSEEN;
-    SsAbout about = ss_closed_about(first);
+    SsAbout about = ss_closed_about(checks->model, first);
     g_autofree char *what = ss_closed_text(first);
     g_autofree char *victim = victim_text(close);
     g_autofree char *place = g_strdup_printf("%d|%d|%d", first->closer, close->closer, close->ret);

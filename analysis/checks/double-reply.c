@@ -24,6 +24,7 @@ static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notic
         checks, check, SS_OBSERVED, notice->process, notice->device, exchange->read_ns, notice->ns,
         place,
         g_strdup_printf("%s #%" G_GUINT64_FORMAT " was answered twice", request, exchange->seq));
+    ss_finding_add_label(checks->last, ss_label_text(checks->model, exchange->label));
     if (!finding) {
         return;
     }

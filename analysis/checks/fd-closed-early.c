@@ -31,7 +31,7 @@ static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notic
     const SsClose *close = notice->close;
     const SsClosed *closed = &close->first;
     bool seen = close->closer != SS_CLOSER_UNSEEN;
-    SsAbout about = ss_closed_about(closed);
+    SsAbout about = ss_closed_about(checks->model, closed);
     g_autofree char *what = ss_closed_text(closed);
     g_autofree char *place = g_strdup_printf("%d|%d", close->closer, closed->in_region);
     SsFinding *finding = ss_checks_report(

@@ -4,6 +4,8 @@
 #include "analysis/checks/finding.h"
 #include "analysis/report/names.h"
 
+/* Of a finding, in one line. */
+#define SHOWN_LABELS 4
 #define MAX_WITNESS 24
 
 static const char *const certainty_names[] = {
@@ -42,12 +44,19 @@ static void witness_free(gpointer data)
     g_free(witness);
 }
 
+static void about_clear(gpointer data)
+{
+    g_free((char *)((SsAbout *)data)->label);
+}
+
 SsFinding *ss_finding_new(void)
 {
     SsFinding *finding = g_new0(SsFinding, 1);
     finding->statements = g_ptr_array_new_with_free_func(statement_free);
     finding->witness = g_ptr_array_new_with_free_func(witness_free);
     finding->about = g_array_new(FALSE, FALSE, sizeof(SsAbout));
+    g_array_set_clear_func(finding->about, about_clear);
+    finding->labels = g_ptr_array_new_with_free_func(g_free);
     return finding;
 }
 
@@ -68,6 +77,7 @@ void ss_finding_free(SsFinding *finding)
     g_free(finding->key);
     g_free(finding->place_reason);
     g_array_unref(finding->about);
+    g_ptr_array_unref(finding->labels);
     g_ptr_array_unref(finding->statements);
     g_ptr_array_unref(finding->witness);
     ss_order_free(finding->order);
@@ -88,8 +98,53 @@ void ss_finding_set_place(SsFinding *finding, const char *function, const char *
 void ss_finding_add_about(SsFinding *finding, const SsAbout *about)
 {
     if (finding && finding->about->len < SS_MAX_ABOUT) {
-        g_array_append_val(finding->about, *about);
+        SsAbout kept = *about;
+        kept.label = g_strdup(about->label);
+        g_array_append_val(finding->about, kept);
+        ss_finding_add_label(finding, about->label);
     }
+}
+
+void ss_finding_add_label(SsFinding *finding, const char *label)
+{
+    if (!finding || !label || finding->labels->len >= SS_MAX_ABOUT) {
+        return;
+    }
+    if (!g_ptr_array_find_with_equal_func(finding->labels, label, g_str_equal, NULL)) {
+        g_ptr_array_add(finding->labels, g_strdup(label));
+    }
+}
+
+/* In running text; all of it is in JSON. */
+static char *quoted(const char *label)
+{
+    glong length = g_utf8_strlen(label, -1);
+    g_autofree char *begin = g_utf8_substring(label, 0, MIN(length, SS_LABEL_SHOWN));
+    return g_strdup_printf("\"%s%s\"", begin, length > SS_LABEL_SHOWN ? "..." : "");
+}
+
+char *ss_labelled_text(char *text_taken, const char *label)
+{
+    if (!label) {
+        return text_taken;
+    }
+    g_autofree char *text = text_taken;
+    g_autofree char *shown = quoted(label);
+    return g_strdup_printf("%s %s", text, shown);
+}
+
+char *ss_finding_labels_text(const SsFinding *finding)
+{
+    guint all = finding->labels->len, shown = MIN(all, SHOWN_LABELS);
+    GString *text = g_string_new("labelled ");
+    for (guint i = 0; i < shown; i++) {
+        g_autofree char *label = quoted(g_ptr_array_index(finding->labels, i));
+        g_string_append_printf(text, "%s%s", i ? ", " : "", label);
+    }
+    if (all > shown) {
+        g_string_append_printf(text, " and %u more", all - shown);
+    }
+    return g_string_free(text, all == 0);
 }
 
 void ss_finding_state(SsFinding *finding, const char *who, char *text_taken)
@@ -122,7 +177,7 @@ void ss_finding_add_witness(SsFinding *finding, gint64 ns, bool backend, guint i
     g_ptr_array_add(finding->witness, witness);
 }
 
-static char *step_text(const SsStep *step)
+static char *plain_text(const SsStep *step)
 {
     g_autofree char *backend = ss_backend_request_text(step->request);
     g_autofree char *frontend = ss_frontend_request_text(step->request);
@@ -205,6 +260,11 @@ static char *step_text(const SsStep *step)
     return g_strdup("?");
 }
 
+static char *step_text(const SsDevice *device, const SsStep *step)
+{
+    return ss_labelled_text(plain_text(step), ss_label_text(device->process->model, step->label));
+}
+
 static guint indent_of(const SsStep *step, guint *depth)
 {
     switch (step->kind) {
@@ -276,7 +336,7 @@ static gint by_time(gconstpointer a, gconstpointer b)
 /* With `named`, each step says whose it is. */
 static char *told_text(const Told *told, bool named)
 {
-    char *text = step_text(&told->step);
+    char *text = step_text(told->device, &told->step);
     if (!named) {
         return text;
     }

@@ -46,6 +46,7 @@ typedef struct SsAbout {
     bool has_range;
     guint32 shmid;
     guint64 shm_offset, len;
+    const char *label; /* weak, of the model; a finding's own copy owns it. NULL: none */
 } SsAbout;
 
 /* As many are kept; the count goes on. */
@@ -77,6 +78,7 @@ typedef struct SsFinding {
     GPtrArray *witness;    /* owned SsWitness, in order of time */
     SsOrder *order;        /* owned; of a deadlock or a hazard of one, else NULL */
     GArray *about;         /* of SsAbout, owned; each time it happened, in order of time */
+    GPtrArray *labels;     /* owned char *; what the back-end calls it; none twice */
     const char *place;     /* static, may be NULL; QEMU's function where it went wrong */
     char *place_reason;    /* owned, may be NULL; of the refusal or removal there */
     SsHazard *hazard;      /* owned; of a hazard, else NULL */
@@ -98,6 +100,14 @@ void ss_finding_free(SsFinding *finding);
 void ss_finding_set_place(SsFinding *finding, const char *function, const char *reason);
 /* One more of them; does nothing to NULL. */
 void ss_finding_add_about(SsFinding *finding, const SsAbout *about);
+/* What it is about has this label; NULL is none. Does nothing to NULL. */
+void ss_finding_add_label(SsFinding *finding, const char *label);
+/* Characters of a label in running text. */
+#define SS_LABEL_SHOWN 64
+/* The text with the label behind it, if there is one; the caller frees it. */
+char *ss_labelled_text(char *text_taken, const char *label);
+/* "labelled "a", "b" and 3 more", or NULL; the caller frees it. */
+char *ss_finding_labels_text(const SsFinding *finding);
 void ss_finding_state(SsFinding *finding, const char *who, char *text_taken);
 /* Takes `inside_taken`. */
 void ss_finding_set_hazard(SsFinding *finding, guint32 frontend_request, guint32 backend_request,

@@ -29,6 +29,7 @@ static void never_ended(SsChecks *checks, const SsCheck *check, SsProcess *proce
     }
     SsAbout about = { .fd = structure->fd,
                       .ino = structure->ino,
+                      .label = ss_label_text(checks->model, structure->label),
                       .has_range = structure->len != 0,
                       .shmid = structure->shmid,
                       .shm_offset = structure->shm_offset,

@@ -105,6 +105,7 @@ static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notic
         g_strdup_printf("%s #%" G_GUINT64_FORMAT " asked for a reply%s%s, and none was sent",
                         request, exchange->seq, exchange->refused ? ", was refused: " : "",
                         exchange->refused ? exchange->reason : ""));
+    ss_finding_add_label(checks->last, ss_label_text(checks->model, exchange->label));
     if (!finding) {
         return;
     }

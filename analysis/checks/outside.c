@@ -81,6 +81,7 @@ SsFinding *ss_outside_report(SsChecks *checks, const SsCheck *check, const SsNot
         MIN(outside->from_ns, exchange->request_ns), notice->ns, place,
         g_strdup_printf("%s #%" G_GUINT64_FORMAT " for %s, %s: QEMU %s", request, exchange->seq,
                         range, outside->why, refused ? "refused it" : outside->did));
+    ss_finding_add_label(checks->last, ss_label_text(checks->model, exchange->label));
     if (!finding) {
         return NULL;
     }

@@ -26,6 +26,13 @@ char *ss_peer_request_text(const SsPeerWait *own)
     return g_strdup_printf("%s #%" G_GUINT64_FORMAT, request, own->seq);
 }
 
+const char *ss_peer_label(const SsPeer *peer, const SsPeerWait *own)
+{
+    SsTrail *trail = (SsTrail *)&peer->backend; /* which changes nothing */
+    const SsPass *pass = own->looked ? NULL : ss_trail_find(trail, own->seq);
+    return pass ? ss_label_text(peer->process->model, pass->label) : NULL;
+}
+
 char *ss_peer_wait_text(const SsPeer *peer, const SsPeerWait *own)
 {
     g_autofree char *request = ss_peer_request_text(own);
@@ -59,7 +66,8 @@ void ss_finding_take_peer(SsFinding *finding, SsPeer *peer, const char *whose, g
     const SsPass *pass;
     for (guint i = 0; (pass = ss_trail_at(&peer->backend, i)); i++) {
         if (pass->ns >= from_ns && pass->ns <= to_ns) {
-            add(finding, pass->ns, whose, asked_text(pass));
+            const char *label = ss_label_text(peer->process->model, pass->label);
+            add(finding, pass->ns, whose, ss_labelled_text(asked_text(pass), label));
         }
     }
     for (guint i = 0; (pass = ss_trail_at(&peer->main, i)); i++) {

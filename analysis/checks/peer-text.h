@@ -11,6 +11,8 @@
 char *ss_peer_text(const SsPeer *peer);
 /* "SHMEM_MAP #2"; the caller frees it. */
 char *ss_peer_request_text(const SsPeerWait *own);
+/* Of the file that went with it; NULL when it has none. Valid until the model's next event. */
+const char *ss_peer_label(const SsPeer *peer, const SsPeerWait *own);
 /* "waits for the reply to SHMEM_MAP #2", with the thread that does when it is not the main one;
  * the caller frees it. */
 char *ss_peer_wait_text(const SsPeer *peer, const SsPeerWait *own);

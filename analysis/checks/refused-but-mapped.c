@@ -27,7 +27,7 @@ static void notice(SsChecks *checks, const SsCheck *check, const SsNotice *notic
     if (!done || (!exchange->refused && !told)) {
         return;
     }
-    SsAbout about = ss_about_exchange(exchange);
+    SsAbout about = ss_about_exchange(checks->model, exchange);
     g_autofree char *request = ss_backend_request_text(exchange->request);
     g_autofree char *range = ss_about_text(&about);
     g_autofree char *place = g_strdup_printf("%u|%s", exchange->request, exchange->reason);

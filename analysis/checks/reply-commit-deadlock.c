@@ -89,11 +89,20 @@ static const char *front_of(const SsDevice *device)
     return device ? ss_front_text(device->process) : "QEMU";
 }
 
+static char *exchange_text(const SsDevice *device, const SsExchange *exchange)
+{
+    g_autofree char *request = ss_backend_request_text(exchange->request);
+    return ss_labelled_text(g_strdup_printf("%s #%" G_GUINT64_FORMAT, request, exchange->seq),
+                            ss_label_text(device->process->model, exchange->label));
+}
+
 /* What the back-end says itself. */
 static void state_own(SsFinding *finding, const SsEdge *edge, const GArray *cycle)
 {
     g_autofree char *backend = ss_peer_text(edge->peer);
-    g_autofree char *own = ss_peer_request_text(edge->own);
+    const char *label = ss_peer_label(edge->peer, edge->own);
+    g_autofree char *own = ss_labelled_text(ss_peer_request_text(edge->own), label);
+    ss_finding_add_label(finding, label);
     const char *front = front_of(edge->peer->device);
     ss_finding_state(finding, backend,
                      edge->kind == SS_EDGE_UNREAD
@@ -135,11 +144,11 @@ static void state_edge(SsFinding *finding, const SsEdge *edge, const GArray *cyc
                                          request, front_of(edge->device)));
         break;
     case SS_EDGE_UNANSWERED:
-        request = ss_backend_request_text(edge->exchange->request);
+        request = exchange_text(edge->device, edge->exchange);
         ss_finding_state(finding, backend,
-                         g_strdup_printf("waits for the reply to %s #%" G_GUINT64_FORMAT
-                                         ", which %s has read and not answered",
-                                         request, edge->exchange->seq, front_of(edge->device)));
+                         g_strdup_printf("waits for the reply to %s, which %s has read and not "
+                                         "answered",
+                                         request, front_of(edge->device)));
         break;
     case SS_EDGE_SAME:
         ss_finding_state(finding, backend,
@@ -390,7 +399,9 @@ static void judge_alone(SsChecks *checks, const SsCheck *check, SsPeer *peer, gi
         return;
     }
     g_autofree char *backend = ss_peer_text(peer);
-    g_autofree char *request = ss_peer_request_text(own);
+    g_autofree char *request =
+        ss_labelled_text(ss_peer_request_text(own), ss_peer_label(peer, own));
+    ss_finding_add_label(finding, ss_peer_label(peer, own));
     finding->first_ns = own->begin_ns;
     finding->duration_ns = (gint64)own->waited_ms * SS_NS_PER_MS;
     ss_finding_state(finding, backend, g_strdup_printf("waits for the reply to %s", request));

@@ -257,7 +257,8 @@ static const SsPass *held_by_other(SsPeer *peer, gint32 tid)
 static void peer_open(SsChecks *checks, const SsCheck *check, SsPeer *peer, const SsPeerWait *own,
                       gint64 end_ns)
 {
-    g_autofree char *request = ss_peer_request_text(own);
+    const char *label = ss_peer_label(peer, own);
+    g_autofree char *request = ss_labelled_text(ss_peer_request_text(own), label);
     g_autofree char *backend = ss_peer_text(peer);
     g_autofree char *place = g_strdup_printf("peer-open|%" G_GUINT64_FORMAT, peer->conn);
     /* What was looked at is told by VM. */

@@ -3,6 +3,7 @@
  */
 #include "analysis/checks/wait-text.h"
 
+#include "analysis/checks/finding.h"
 #include "analysis/model/model.h"
 
 #include "analysis/report/names.h"
@@ -22,21 +23,28 @@ static char *owner_text(const SsContext *context, const SsWait *wait, const char
     return g_strdup_printf(" of device %s", name);
 }
 
+/* "SHMEM_MAP #2 "context 3"". */
+static char *request_text(const SsContext *context)
+{
+    g_autofree char *request = ss_backend_request_text(context->request);
+    return ss_labelled_text(g_strdup_printf("%s #%" G_GUINT64_FORMAT, request, context->seq),
+                            ss_exchange_label(context->device, context->seq));
+}
+
 static char *context_text(const SsContext *context, const SsWait *wait)
 {
     bool exchange = context->kind == SS_CONTEXT_DISPATCH || context->kind == SS_CONTEXT_COMMIT;
-    g_autofree char *request = ss_backend_request_text(context->request);
+    g_autofree char *request = request_text(context);
     g_autofree char *owner = owner_text(context, wait, exchange ? "" : " of the device");
     switch (context->kind) {
     case SS_CONTEXT_DISPATCH:
-        return g_strdup_printf("the dispatch of %s #%" G_GUINT64_FORMAT "%s", request, context->seq,
-                               owner);
+        return g_strdup_printf("the dispatch of %s%s", request, owner);
     case SS_CONTEXT_COMMIT:
         if (!context->seq) {
             return g_strdup("a memory commit");
         }
-        return g_strdup_printf("the %scommit of %s #%" G_GUINT64_FORMAT "%s",
-                               context->deferred ? "deferred " : "", request, context->seq, owner);
+        return g_strdup_printf("the %scommit of %s%s", context->deferred ? "deferred " : "",
+                               request, owner);
     case SS_CONTEXT_START:
         return g_strdup_printf("the start%s", owner);
     case SS_CONTEXT_STOP:

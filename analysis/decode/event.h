@@ -6,17 +6,27 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "ss-catalogue.h"
 
 typedef struct SsEvent {
     SsEventId id;
-    guint trace;          /* index given by ss_model_add_trace() */
-    gint64 ns;            /* since the Unix epoch, by the trace's clock */
-    gint32 pid;           /* context vpid */
-    gint32 tid;           /* context vtid */
+    guint trace;   /* index given by ss_model_add_trace() */
+    gint64 ns;     /* since the Unix epoch, by the trace's clock */
+    gint32 pid;    /* context vpid */
+    gint32 tid;    /* context vtid */
+    guint64 label; /* SsLabel; of a descriptor that the wire tells as sent: its file's, then */
     const char *procname; /* context procname, NULL when not recorded or told before; weak */
     SsEventPayload u;     /* strings in it are weak, never NULL, and hostile */
 } SsEvent;
+
+/* Told by the preload library, and not by QEMU's tracepoints. */
+static inline bool ss_event_of_library(SsEventId id)
+{
+    SsEventClass event_class = ss_catalogue_events[id].event_class;
+    return event_class == SS_CLASS_WIRE || event_class == SS_CLASS_NOTE;
+}
 
 /*
  * Puts VALUE, cut to the field's size, into a field of the event that is not a string; FIELD is

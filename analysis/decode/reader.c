@@ -223,7 +223,7 @@ static void name_thread(SsReader *reader, const SsEventLayout *layout, const bt_
                         SsEvent *ours)
 {
     NamedThread *named = &reader->named[(guint32)ours->tid % NAMED_THREADS];
-    if (layout->info->event_class == SS_CLASS_WIRE) {
+    if (ss_event_of_library(ours->id)) {
         /* It may not come as far as to where names are kept. */
         ours->procname = ss_event_layout_procname(layout, event);
         return;

@@ -124,6 +124,16 @@ static void requested(const SsTelling *telling, guint64 dev, guint64 seq)
     }
 }
 
+/* What the model knows of the number's file. */
+static void take_file(SsChain *chain, gint32 fd)
+{
+    const SsDescriptor *descriptor = g_hash_table_lookup(chain->process->fds, GINT_TO_POINTER(fd));
+    if (descriptor) {
+        chain->fdev = descriptor->fdev;
+        chain->label = descriptor->label;
+    }
+}
+
 static void add_received(const SsTelling *telling, SsChain *chain, gint32 fd, guint64 ino,
                          gint64 ns, gint32 tid)
 {
@@ -133,6 +143,7 @@ static void add_received(const SsTelling *telling, SsChain *chain, gint32 fd, gu
         step->b = ino;
     }
     chain->ino = ino;
+    take_file(chain, fd);
     chain->a_received = chain->a_received < 0 ? fd : chain->a_received;
     if (chain->n_received < SS_EXCHANGE_FDS) {
         chain->received[chain->n_received++] = fd;
@@ -234,6 +245,7 @@ static void duplicated(const SsTelling *telling)
         chain = ss_chain_begin(telling->chains, process, descriptor ? descriptor->device : NULL,
                                telling->event->ns);
         chain->ino = ino;
+        take_file(chain, fd);
     }
     if (!chain) {
         return;

@@ -40,7 +40,11 @@ static SsChain *of_mapping(const SsTelling *telling, const Place *place)
                                ss_device_by_vdev(telling->process, place->vdev, telling->event->ns),
                                telling->event->ns);
         }
-        chain->ino = chain->ino ? chain->ino : ino;
+        if (!chain->ino && mapping) {
+            chain->ino = ino;
+            chain->fdev = mapping->fdev;
+            chain->label = mapping->label;
+        }
         ss_chain_set_pointer(telling, chain, place->pointer);
     }
     if (!chain->device) {

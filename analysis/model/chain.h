@@ -83,7 +83,8 @@ typedef struct SsChain {
     guint32 shmid;
     guint64 shm_offset, len;
     guint64 pointer, host; /* of the mapping, and of its RAM block; 0: not known */
-    guint64 ino;
+    guint64 fdev, ino;
+    SsLabel label;
     gint32 own_fd; /* of the mapping; -1: none is known */
     gint32 received[SS_EXCHANGE_FDS];
     guint n_received;  /* that are open */

@@ -42,6 +42,7 @@ static SsClosed closed_of(const SsDescriptor *descriptor, SsCloser closer, gint6
     SsClosed closed = { .number = descriptor->number,
                         .closer = closer,
                         .ino = descriptor->ino,
+                        .label = descriptor->label,
                         .request = descriptor->request,
                         .seq = descriptor->seq,
                         .device = descriptor->device,
@@ -171,6 +172,7 @@ static void closed_by_dispatch(SsModel *model, SsProcess *process, SsThread *thr
         /* What came with this message was closed before, and the number handed out again. */
         SsClosed first = unseen(number, device, descriptor->birth_ns);
         first.ino = descriptor->older_ino;
+        first.label = descriptor->older_label;
         first.seq = seq;
         again(model, process, &first, SS_CLOSER_DISPATCH, number, ret, event->ns);
     } else if (ret == NOT_OPEN) {

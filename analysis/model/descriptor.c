@@ -60,6 +60,7 @@ SsDescriptor *ss_descriptor_open(SsModel *model, SsProcess *process, gint32 numb
             descriptor->older_device = older->device;
             descriptor->older_seq = older->seq;
             descriptor->older_ino = older->ino;
+            descriptor->older_label = older->label;
         }
         model->counts.fds_implied_closed++;
         if (older->device) {
@@ -118,6 +119,16 @@ void ss_descriptor_close(SsModel *model, SsDescriptor *descriptor, gint64 ns, gi
     end(descriptor);
 }
 
+/* Its request was told before its descriptor was. */
+static void name_request(const SsDescriptor *descriptor)
+{
+    SsExchange *exchange = ss_exchange_find(descriptor->device, descriptor->seq);
+    if (exchange && !descriptor->index) {
+        exchange->label = descriptor->label;
+        ss_device_label_request(descriptor->device, descriptor->seq, descriptor->label);
+    }
+}
+
 static void received(SsModel *model, SsProcess *process, const SsEvent *event)
 {
     const SsEventPayload *u = &event->u;
@@ -133,13 +144,17 @@ static void received(SsModel *model, SsProcess *process, const SsEvent *event)
     descriptor->fdev = u->vhost_user_backend_fd.fdev;
     descriptor->ino = u->vhost_user_backend_fd.ino;
     descriptor->size = u->vhost_user_backend_fd.size;
+    descriptor->label =
+        ss_label_arrived(model, event->trace, descriptor->fdev, descriptor->ino, event->ns);
     descriptor->birth_seen = true;
     attach(descriptor);
+    name_request(descriptor);
     SsTrail *asked = descriptor->device->asked;
     SsPass *pass = asked && !descriptor->index ? ss_trail_find(asked, descriptor->seq) : NULL;
     if (pass) {
         pass->fdev = descriptor->fdev;
         pass->ino = descriptor->ino;
+        pass->label = descriptor->label;
     }
     model->counts.fds_received++;
     descriptor->device->counts.fds_received++;
@@ -174,12 +189,13 @@ static void duplicated(SsModel *model, SsProcess *process, SsThread *thread, con
         descriptor->fdev = source->fdev;
         descriptor->ino = source->ino;
         descriptor->size = source->size;
+        descriptor->label = source->label;
     } else if (dispatch) {
         descriptor->device = dispatch->device;
         descriptor->seq = dispatch->seq;
     }
     if (descriptor->mapping) {
-        descriptor->mapping->ino = descriptor->ino;
+        ss_mapping_take_file(descriptor->mapping, descriptor);
     }
     attach(descriptor);
     model->counts.fds_duplicated++;

@@ -181,6 +181,18 @@ void ss_device_step(SsDevice *device, SsStepKind kind, gint64 ns, const SsStep *
     step->ns = ns;
 }
 
+void ss_device_label_request(SsDevice *device, guint64 seq, SsLabel label)
+{
+    guint64 kept = MIN(device->journal_next, SS_JOURNAL_STEPS);
+    for (guint64 i = 1; label && i <= kept; i++) {
+        SsStep *step = &device->journal[(device->journal_next - i) % SS_JOURNAL_STEPS];
+        if (step->kind == SS_STEP_REQUEST) {
+            step->label = step->seq == seq ? label : step->label;
+            return;
+        }
+    }
+}
+
 void ss_device_judge_disconnect(SsModel *model, SsDevice *device, gint64 ns)
 {
     gint64 since = device->disconnect_ns;

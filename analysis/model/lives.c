@@ -6,6 +6,7 @@
 static void life_free(gpointer data)
 {
     SsLife *life = data;
+    g_free(life->label);
     g_free(life->state);
     g_free(life);
 }
@@ -24,6 +25,7 @@ static void on_life(SsModel *model, const SsMapping *mapping, gpointer user_data
     SsLife *life = g_new0(SsLife, 1);
     life->process = mapping->process;
     life->device = mapping->device;
+    life->label = g_strdup(ss_mapping_label(mapping));
     life->state = g_strdup(state_of(mapping));
     life->shmid = mapping->shmid;
     life->shm_offset = mapping->shm_offset;

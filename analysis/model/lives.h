@@ -11,6 +11,7 @@
 typedef struct SsLife {
     SsProcess *process; /* weak; of the model */
     SsDevice *device;   /* weak; of the model, nullable: see ss_life_device() */
+    char *label;        /* owned; NULL: none */
     char *state;        /* owned; how it ended, "visible" and so on */
     guint32 shmid;
     guint64 shm_offset, len, seq;
@@ -22,8 +23,8 @@ typedef struct SsLife {
         closed_ns;
 } SsLife;
 
-/* The device's name, or "" when it is not known: borrowed of the model, and the last word on it once
- * all events have been fed, for a device may be known by its address only when a life ends. */
+/* The device's name, or "" when it is not known: borrowed of the model, and the last word on it
+ * once all events have been fed, for a device may be known by its address only when a life ends. */
 const char *ss_life_device(const SsLife *life);
 
 /* Connects itself to the model, before it is fed: an array of owned SsLife, in order of their ends.

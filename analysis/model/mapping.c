@@ -117,6 +117,13 @@ static void set_range(SsMapping *mapping, guint64 vdev, guint32 shmid, guint64 s
     }
 }
 
+void ss_mapping_take_file(SsMapping *mapping, const SsDescriptor *descriptor)
+{
+    mapping->fdev = descriptor->fdev;
+    mapping->ino = descriptor->ino;
+    mapping->label = descriptor->label;
+}
+
 static void set_fd(SsModel *model, SsMapping *mapping, gint32 fd, gint64 ns)
 {
     if (fd < 0 || (mapping->descriptor && mapping->descriptor->number == fd)) {
@@ -142,12 +149,14 @@ static void set_fd(SsModel *model, SsMapping *mapping, gint32 fd, gint64 ns)
     descriptor->mapping = mapping;
     descriptor->mapping_pointer = mapping->pointer;
     mapping->descriptor = descriptor;
-    mapping->ino = descriptor->ino;
+    ss_mapping_take_file(mapping, descriptor);
 }
 
 static SsStep range_step(const SsMapping *mapping)
 {
-    return (SsStep){ .seq = mapping->seq, .a = mapping->shm_offset, .b = mapping->len };
+    return (SsStep){
+        .seq = mapping->seq, .a = mapping->shm_offset, .b = mapping->len, .label = mapping->label
+    };
 }
 
 SsMapping *ss_mapping_born(SsModel *model, SsProcess *process, SsThread *thread, guint64 pointer,

@@ -36,6 +36,7 @@ SsModel *ss_model_new(void)
     model->tracers = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     model->run_ends = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
     model->fd_limits = g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
+    model->labels = ss_labels_new();
     ss_counts_init(&model->counts);
     return model;
 }
@@ -51,6 +52,7 @@ void ss_model_free(SsModel *model)
     g_hash_table_unref(model->by_pid);
     g_hash_table_unref(model->run_ends);
     g_hash_table_unref(model->fd_limits);
+    ss_labels_free(model->labels);
     ss_counts_clear(&model->counts);
     g_free(model);
 }
@@ -384,6 +386,7 @@ SsProcess *ss_model_apply(SsModel *model, const SsEvent *event)
     case SS_CLASS_WIRE: /* of a front-end other events are made before they come here */
         ss_peer_event(model, process, event);
         break;
+    case SS_CLASS_NOTE: /* it is of a file, and of no process */
     case SS_N_CLASSES:
         break;
     }

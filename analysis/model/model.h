@@ -90,6 +90,7 @@ struct SsModel {
     GHashTable *tracers;     /* owned gint64 *, trace and pid: its tracer has begun */
     GHashTable *run_ends;    /* int pid -> owned SsRunEnd */
     GHashTable *fd_limits;   /* int pid -> owned guint64 */
+    SsLabels *labels;        /* owned */
     SsProcess *last_process; /* weak; of the event before */
     SsCounts counts;
     SsWaitKind waits[SS_MAX_REQUEST]; /* by VhostUserRequest; 0: any other */
@@ -169,6 +170,12 @@ void ss_model_event(SsModel *model, const SsEvent *event);
  * counts; one that was made of others does not, and is taken. Returns its process, weak. */
 void ss_model_seen(SsModel *model, const SsEvent *event);
 SsProcess *ss_model_apply(SsModel *model, const SsEvent *event);
+/* A file was given a label. Any event of the trace, as above; counts already. */
+void ss_label_noted(SsModel *model, const SsEvent *event);
+/* The file goes out over a channel; returns its label. */
+SsLabel ss_label_sent(SsModel *model, guint trace, guint64 fdev, guint64 ino, gint64 ns);
+/* A back-end's channel began or ended: what was under way over one is not known any more. */
+void ss_label_channel(SsModel *model);
 /* A time that a trace may tell, made one that differences can be told of. */
 gint64 ss_model_believed(gint64 ns);
 /* Whether the process that tells this event has told one by QEMU's tracepoints. */

@@ -28,6 +28,8 @@ SsDevice *ss_device_get(SsProcess *process, guint64 dev, guint64 vdev, gint64 ns
 SsDevice *ss_device_by_vdev(SsProcess *process, guint64 vdev, gint64 ns);
 void ss_device_free(SsDevice *device);
 void ss_device_step(SsDevice *device, SsStepKind kind, gint64 ns, const SsStep *details);
+/* The request's step in the journal. */
+void ss_device_label_request(SsDevice *device, guint64 seq, SsLabel label);
 void ss_device_event(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event);
 void ss_device_judge_disconnect(SsModel *model, SsDevice *device, gint64 ns);
 
@@ -71,10 +73,15 @@ void ss_mapping_free(SsMapping *mapping);
 /* A mapping object was made; another at the same place has ended unseen. */
 SsMapping *ss_mapping_born(SsModel *model, SsProcess *process, SsThread *thread, guint64 pointer,
                            gint64 ns);
+/* What is known of its descriptor's file. */
+void ss_mapping_take_file(SsMapping *mapping, const SsDescriptor *descriptor);
 void ss_mapping_commit_ended(SsModel *model, SsProcess *process, gint64 ns);
 void ss_mapping_forget(SsProcess *process, SsMapping *mapping);
 /* Tells the lives of what is left. */
 void ss_mapping_finish(SsModel *model, SsProcess *process);
+
+/* label.c: the file came with a request; returns the label that it had when that was sent. */
+SsLabel ss_label_arrived(SsModel *model, guint trace, guint64 fdev, guint64 ino, gint64 ns);
 
 /* place.c */
 void ss_place_enter(SsMapping *mapping, gint64 ns);

@@ -110,6 +110,7 @@ static void channel(SsProcess *process, const SsEvent *event)
     peer->conn = main ? main : peer->conn;
     if (backend) {
         if (peer->backend_conn != conn) {
+            ss_label_channel(process->model);
             peer->backend.n = peer->backend.last_seq = 0;
         }
         peer->backend_conn = conn;
@@ -125,6 +126,7 @@ static void channel(SsProcess *process, const SsEvent *event)
 static void closed(SsPeer *peer, guint64 conn, gint64 ns)
 {
     memset(peer->waits, 0, sizeof(peer->waits)); /* nothing is waited for any more */
+    ss_label_channel(peer->process->model);
     if (conn == peer->conn) {
         peer->closed_ns = ns;
     }
@@ -338,6 +340,7 @@ static void file(SsProcess *process, const SsEvent *event)
     if (pass) {
         pass->fdev = u->shmemscope_wire_fd.fdev;
         pass->ino = u->shmemscope_wire_fd.ino;
+        pass->label = event->label;
     }
 }
 

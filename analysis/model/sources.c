@@ -50,7 +50,7 @@ bool ss_wire_recorded(const SsModel *model, guint trace)
 static bool any_recorded(const SsTraceInfo *info, bool wire)
 {
     for (guint id = 0; id < SS_N_EVENTS; id++) {
-        if (info->recorded[id] && (ss_catalogue_events[id].event_class == SS_CLASS_WIRE) == wire) {
+        if (info->recorded[id] && ss_event_of_library(id) == wire) {
             return true;
         }
     }

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include <glib.h>
+#include "analysis/model/label.h"
 
 /* What the front-end does, told by one line of a witness. */
 typedef enum SsStepKind {
@@ -46,4 +46,5 @@ typedef struct SsStep {
     guint64 seq;
     guint64 a, b;
     gint32 ret;
+    SsLabel label; /* of the file that it is about */
 } SsStep;

@@ -71,6 +71,7 @@ static void made(SsProcess *process, const SsEvent *event)
     structure->mapping = pointer;
     structure->birth_ns = event->ns;
     structure->ino = mapping ? mapping->ino : 0;
+    structure->label = mapping ? mapping->label : 0;
     structure->fd = event->u.virtio_shmem_mapping_ram.fd;
     structure->device = mapping ? mapping->device : NULL;
     g_hash_table_insert(all->live, &structure->mr, structure);

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include <glib.h>
+#include "analysis/model/label.h"
 
 #define SS_TRAIL_FIRST 16
 #define SS_TRAIL_LAST 32
@@ -21,6 +21,7 @@ typedef struct SsPass {
     guint32 shmid;
     guint64 shm_offset, len;
     guint64 fdev, ino;  /* of the file that went with it; 0: none is known */
+    SsLabel label;      /* of that file */
     gint64 ns;          /* it was sent, or received */
     gint64 answered_ns; /* its reply was received, or sent; 0: none was */
 } SsPass;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "analysis/decode/event.h"
+#include "analysis/model/label.h"
 #include "analysis/model/looked.h"
 #include "analysis/model/step.h"
 
@@ -128,6 +129,7 @@ typedef struct SsExchange {
     guint duplicated, finalized;    /* descriptors for mappings; mappings that were given up */
     bool has_file;                  /* a descriptor came with it: size of its file */
     guint64 file_size;
+    SsLabel label; /* of that file */
     SsPlaceFault place_fault;
     SsPlace there;    /* what is in the way; when place_fault is OVERLAP or NOT_WHOLE */
     bool there_known; /* all mappings of the device were known as it came */
@@ -232,6 +234,7 @@ struct SsDescriptor {
     guint32 index;
     guint32 request;
     guint64 fdev, ino, size;
+    SsLabel label;
     gint64 birth_ns;
     gint64 closed_ns; /* 0: it is open */
     bool birth_seen;
@@ -240,6 +243,7 @@ struct SsDescriptor {
     /* The received one that had the number before, and was closed unseen. */
     SsDevice *older_device; /* weak */
     guint64 older_seq, older_ino;
+    SsLabel older_label;
 };
 
 typedef enum SsCloser {
@@ -256,6 +260,7 @@ typedef struct SsClosed {
     SsCloser closer;
     gint32 ret;
     guint64 ino;
+    SsLabel label;
     guint32 request;
     guint64 seq;
     SsDevice *device; /* weak; NULL when not known */
@@ -290,7 +295,8 @@ struct SsMapping {
     bool birth_seen;
     bool details; /* fd_offset, writable are known */
     gint32 fd;    /* its own descriptor, -1 when not known */
-    guint64 ino;
+    guint64 fdev, ino;
+    SsLabel label;
     guint64 seq; /* exchange that made it, 0 when not known */
     gint64 birth_ns, ram_ns, added_ns, visible_ns, removed_ns, finalized_ns;
     gint64 closed_ns;            /* of its descriptor, after it was finalized */
@@ -396,6 +402,7 @@ typedef struct SsStructure {
     SsDevice *device; /* weak; NULL when not known */
     gint32 fd;
     guint64 ino;
+    SsLabel label;
     guint32 shmid;
     guint64 shm_offset, len;
     gint64 birth_ns, mapping_ended_ns;

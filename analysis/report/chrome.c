@@ -165,6 +165,9 @@ static void add_life(JsonBuilder *json, const SsReport *report, const SsLife *li
     ss_json_begin_object(json, "args");
     ss_json_string(json, "device", ss_life_device(life));
     ss_json_string(json, "state", life->state);
+    if (life->label) {
+        ss_json_string(json, "label", life->label);
+    }
     json_builder_end_object(json);
     json_builder_end_object(json);
     add_phases(json, report, life, pid, id, end_ns);
@@ -239,6 +242,10 @@ static void add_finding(JsonBuilder *json, const SsReport *report, const SsFindi
     ss_json_int(json, "count", MAX(finding->count, 1));
     ss_json_string(json, "vm", vm);
     ss_json_string(json, "device", device);
+    g_autofree char *labels = ss_finding_labels_text(finding);
+    if (labels) {
+        ss_json_string(json, "labels", labels);
+    }
     json_builder_end_object(json);
     json_builder_end_object(json);
 }

@@ -82,6 +82,15 @@ static void add_witness(GString *out, const SsFinding *finding, guint most)
     }
 }
 
+void ss_text_labels(GString *out, const SsFinding *finding)
+{
+    g_autofree char *labels = ss_finding_labels_text(finding);
+    if (labels) {
+        g_string_append(out, "  ");
+        ss_text_wrap(out, 2, 2, labels);
+    }
+}
+
 void ss_text_states(GString *out, const SsFinding *finding)
 {
     guint who = 0;
@@ -140,6 +149,7 @@ void ss_text_finding(const SsReport *report, GString *out, const SsFinding *find
     ss_text_heading(report, above, finding, NULL);
     g_string_append(above, "  ");
     ss_text_wrap(above, 2, 2, finding->summary);
+    ss_text_labels(above, finding);
     ss_text_states(above, finding);
     ss_text_remedies(below, finding);
     guint most = G_MAXUINT;

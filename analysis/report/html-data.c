@@ -14,7 +14,7 @@
 static const char *const fields[] = { "owner",   "seq",       "shmid",    "offset", "len",
                                       "fd",      "ino",       "fdOffset", "gpa",    "writable",
                                       "request", "reply",     "birth",    "added",  "visible",
-                                      "removed", "finalized", "closed",   "reason" };
+                                      "removed", "finalized", "closed",   "reason", "label" };
 
 /* One of lives with the same device of the same process. */
 typedef struct Owner {
@@ -173,6 +173,7 @@ static void add_life(GString *out, const SsReport *report, const SsLife *life, g
         add_time(out, report, times[i]);
     }
     add_word(out, life->reason);
+    add_word(out, life->label ? life->label : "");
     g_string_append_c(out, ']');
 }
 

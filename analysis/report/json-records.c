@@ -40,6 +40,7 @@ static void add_mapping(JsonBuilder *json, const SsReport *report, const SsMappi
     ss_json_int(json, "fd_offset", mapping->fd_offset);
     ss_json_signed(json, "fd", mapping->fd);
     ss_json_int(json, "ino", mapping->ino);
+    ss_json_string_or_null(json, "label", ss_mapping_label(mapping));
     json_builder_set_member_name(json, "writable");
     if (mapping->details) {
         json_builder_add_boolean_value(json, mapping->writable);
@@ -70,6 +71,7 @@ static void add_fd(JsonBuilder *json, const SsReport *report, const SsDescriptor
     ss_json_int(json, "seq", descriptor->seq);
     ss_json_int(json, "fdev", descriptor->fdev);
     ss_json_int(json, "ino", descriptor->ino);
+    ss_json_string_or_null(json, "label", ss_descriptor_label(descriptor));
     ss_json_int(json, "size", descriptor->size);
     ss_json_time(json, report, "since_t_ns", descriptor->birth_ns);
     ss_json_time(json, report, "closed_t_ns", descriptor->closed_ns);

@@ -25,8 +25,7 @@ static void add_trace(JsonBuilder *json, const SsTraceInfo *trace)
     bool wire = trace->recorded[SS_EVENT_SHMEMSCOPE_WIRE_LIBRARY];
     for (guint id = 0; id < SS_N_EVENTS; id++) {
         /* Where no library was loaded, nobody misses what it would have told. */
-        if (!trace->recorded[id] && !trace->looked &&
-            (wire || ss_catalogue_events[id].event_class != SS_CLASS_WIRE)) {
+        if (!trace->recorded[id] && !trace->looked && (wire || !ss_event_of_library(id))) {
             json_builder_add_string_value(json, ss_catalogue_events[id].name);
         }
     }
@@ -197,6 +196,9 @@ static void add_about(JsonBuilder *json, const SsFinding *finding)
             ss_json_int(json, "shm_offset", about->shm_offset);
             ss_json_int(json, "len", about->len);
         }
+        if (about->label) {
+            ss_json_string(json, "label", about->label);
+        }
         json_builder_end_object(json);
     }
     json_builder_end_array(json);
@@ -269,6 +271,11 @@ static void add_finding(JsonBuilder *json, const SsReport *report, const SsFindi
     ss_json_order(json, "order", finding->order);
     add_place(json, finding);
     add_about(json, finding);
+    ss_json_begin_array(json, "labels");
+    for (guint i = 0; i < finding->labels->len; i++) {
+        json_builder_add_string_value(json, g_ptr_array_index(finding->labels, i));
+    }
+    json_builder_end_array(json);
     ss_json_string(json, "rule", finding->rule);
     ss_json_begin_object(json, "remedy");
     ss_json_string_or_null(json, "now", finding->remedy_now);

@@ -27,6 +27,10 @@ static void append_escaped(GString *out, const char *text)
 static void add_line(GString *text, const SsFinding *finding)
 {
     g_string_append_printf(text, "%s: %s", ss_certainty_name(finding->certainty), finding->summary);
+    g_autofree char *labels = ss_finding_labels_text(finding);
+    if (labels) {
+        g_string_append_printf(text, "; %s", labels);
+    }
     if (finding->has_process) {
         g_autofree char *process =
             ss_process_text(finding->vm, finding->process_name, finding->pid);

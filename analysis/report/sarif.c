@@ -209,9 +209,12 @@ static void add_result(JsonBuilder *json, const SsReport *report, const SsFindin
                                           [SS_SUSPECTED] = "warning",
                                           [SS_OBSERVED] = "error" };
     g_autofree char *sum = ss_fingerprint_number(fingerprints, ss_fingerprint(finding));
-    g_autofree char *message =
-        finding->condition ? g_strdup_printf("%s (%s)", finding->summary, finding->condition)
-                           : g_strdup(finding->summary);
+    g_autofree char *labels = ss_finding_labels_text(finding);
+    g_autofree char *summary =
+        labels ? g_strdup_printf("%s; %s", finding->summary, labels) : g_strdup(finding->summary);
+    g_autofree char *message = finding->condition
+                                   ? g_strdup_printf("%s (%s)", summary, finding->condition)
+                                   : g_strdup(summary);
     json_builder_begin_object(json);
     ss_json_string(json, "ruleId", finding->id);
     ss_json_int(json, "ruleIndex", rule_index(finding->id));

@@ -84,6 +84,7 @@ char *ss_mappings_text(const SsReport *report)
             const char *access = !mapping->details ? "?" : mapping->writable ? "rw" : "ro";
             ss_text_table_row(table, (const char *const[]){ device, region, range, access, inode,
                                                             since, state, NULL });
+            ss_text_table_label(table, ss_mapping_label(mapping));
         }
         ss_text_table_end(table, out);
     }
@@ -121,6 +122,7 @@ char *ss_fds_text(const SsReport *report)
             g_autofree char *purpose = ss_fd_purpose_text(descriptor);
             ss_text_table_row(table,
                               (const char *const[]){ number, inode, since, device, purpose, NULL });
+            ss_text_table_label(table, ss_descriptor_label(descriptor));
         }
         ss_text_table_end(table, out);
     }

@@ -15,7 +15,9 @@ void ss_text_heading(const SsReport *report, GString *out, const SsFinding *find
                      const char *how_many);
 /* finding-text.c: all of it, after an empty line; a deadlock in at most 24 lines. */
 void ss_text_finding(const SsReport *report, GString *out, const SsFinding *finding);
-/* Parts of that: who does what, and what is not visible; what ends it, and where more is. */
+/* Parts of that: what it is labelled, if it is; who does what, and what is not visible; what ends
+ * it, and where more is. */
+void ss_text_labels(GString *out, const SsFinding *finding);
 void ss_text_states(GString *out, const SsFinding *finding);
 void ss_text_remedies(GString *out, const SsFinding *finding);
 /* hazards.c: the finding at the index, which is a hazard, and those of its device that follow;

@@ -10,9 +10,10 @@
 struct SsTextTable {
     bool colour;
     guint room; /* columns of the terminal beyond 80 */
+    guint all;  /* of the terminal, 80 at least */
     guint columns[SS_TEXT_TABLE_COLUMNS];
     guint n, first;
-    GPtrArray *rows; /* owned; of owned GStrv */
+    GPtrArray *rows; /* owned; of owned GStrv, which has one member when it is a label */
 };
 
 static void row_free(gpointer data)
@@ -26,6 +27,7 @@ SsTextTable *ss_text_table_new(const SsReport *report, const guint *columns, gui
     g_assert(n <= SS_TEXT_TABLE_COLUMNS && first < n);
     table->colour = report->colour;
     table->room = report->columns > SS_COLUMNS ? report->columns - SS_COLUMNS : 0;
+    table->all = SS_COLUMNS + table->room;
     memcpy(table->columns, columns, n * sizeof(*columns));
     table->n = n;
     table->first = first;
@@ -43,12 +45,27 @@ void ss_text_table_row(SsTextTable *table, const char *const *cells)
     g_ptr_array_add(table->rows, g_strdupv((char **)cells));
 }
 
+void ss_text_table_label(SsTextTable *table, const char *label)
+{
+    if (label) {
+        g_autofree char *quoted = g_strdup_printf("\"%s\"", label);
+        ss_text_table_row(table, (const char *const[]){ quoted, NULL });
+    }
+}
+
+static bool is_label(const SsTextTable *table, char **cells)
+{
+    return table->n > 1 && !cells[1];
+}
+
 static void widen(SsTextTable *table, guint at)
 {
     guint needed = table->columns[at];
     for (guint i = 0; table->room && i < table->rows->len; i++) {
         char **cells = g_ptr_array_index(table->rows, i);
-        needed = MAX(needed, ss_text_width(cells[at]));
+        if (!is_label(table, cells)) {
+            needed = MAX(needed, ss_text_width(cells[at]));
+        }
     }
     guint more = MIN(table->room, needed - table->columns[at]);
     table->columns[at] += more;
@@ -64,6 +81,12 @@ void ss_text_table_end(SsTextTable *table, GString *out)
     for (guint i = 0; i < table->rows->len; i++) {
         char **cells = g_ptr_array_index(table->rows, i);
         bool bold = table->colour && !i;
+        if (is_label(table, cells)) {
+            g_string_append(out, "      ");
+            ss_text_cell(out, cells[0], table->all - 6, false);
+            g_string_append_c(out, '\n');
+            continue;
+        }
         g_string_append(out, bold ? "\033[1m  " : "  ");
         for (guint at = 0; at < table->n; at++) {
             bool last = at + 1 == table->n;

@@ -18,5 +18,8 @@ SsTextTable *ss_text_table_new(const SsReport *report, const guint *columns, gui
 guint ss_text_table_first_columns(const SsTextTable *table);
 /* Takes a row, the first one as the heading; NULL ends the cells, which are copied. */
 void ss_text_table_row(SsTextTable *table, const char *const *cells);
+/* Takes what the back-end calls the row before, to stand below it: a column would be empty for
+ * most. NULL is nothing. */
+void ss_text_table_label(SsTextTable *table, const char *label);
 /* Appends the table, and frees it. */
 void ss_text_table_end(SsTextTable *table, GString *out);

@@ -40,6 +40,7 @@ static void add_what(JsonBuilder *json, const SsReport *report, const SsChain *c
     add_fd(json, "received_fd", chain->a_received);
     add_fd(json, "fd", chain->own_fd);
     ss_json_int(json, "ino", chain->ino);
+    ss_json_string_or_null(json, "label", ss_why_label(chain));
     ss_json_string(json, "state", ss_why_state(chain));
     ss_json_bool(json, "ended", chain->ended);
     ss_json_time(json, report, "first_t_ns", chain->first_ns);

@@ -200,6 +200,11 @@ char *ss_why_what_text(const SsChain *chain)
                           : g_strdup_printf("fd %d", fd);
 }
 
+const char *ss_why_label(const SsChain *chain)
+{
+    return ss_file_label(chain->process, chain->label, chain->fdev, chain->ino);
+}
+
 char *ss_why_wanted_text(const SsWanted *wanted)
 {
     GString *text = g_string_new(NULL);

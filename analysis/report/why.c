@@ -118,6 +118,10 @@ static void add_chain(const SsReport *report, GString *out, const SsChain *chain
     bold(report, out, "\033[1m");
     ss_text_wrap(out, 0, 2, heading);
     bold(report, out, "\033[0m");
+    if (ss_why_label(chain)) {
+        g_autofree char *label = g_strdup_printf("\"%s\"", ss_why_label(chain));
+        ss_text_labelled(out, LABEL, "label", label);
+    }
     if (!chain->request) {
         ss_text_labelled(out, LABEL, "before it", "its request was not seen");
     }
@@ -148,6 +152,7 @@ static void add_choice(const SsReport *report, SsTextTable *table, const SsChain
     ss_text_table_row(table, (const char *const[]){ at, until, device, region, range, fds->str,
                                                     ss_why_state(chain), NULL });
     g_string_free(fds, TRUE);
+    ss_text_table_label(table, ss_why_label(chain));
 }
 
 static void add_choices(const SsReport *report, GString *out, const GPtrArray *found)

@@ -30,6 +30,8 @@ char *ss_why_step_text(const SsChain *chain, const SsChainStep *step);
 char *ss_why_who_text(const SsChain *chain, gint32 tid);
 /* "mapping 0x0+0x1000 of region 0", "fd 31", "request SHMEM_UNMAP #3 ...". */
 char *ss_why_what_text(const SsChain *chain);
+/* What the back-end calls its file; NULL: nothing. */
+const char *ss_why_label(const SsChain *chain);
 /* "0x0+0x1000", "fd 31", "inode 7000". */
 char *ss_why_wanted_text(const SsWanted *wanted);
 

@@ -68,7 +68,7 @@ static bool tracepoints_recorded(const SsModel *model, guint trace)
 {
     const SsTraceInfo *info = ss_model_trace(model, trace);
     for (guint id = 0; id < SS_N_EVENTS; id++) {
-        if (info->recorded[id] && ss_catalogue_events[id].event_class != SS_CLASS_WIRE) {
+        if (info->recorded[id] && !ss_event_of_library(id)) {
             return true;
         }
     }
@@ -250,9 +250,20 @@ static void take_tracepoint(SsWire *wire, const SsEvent *event)
     }
 }
 
+/* At once, though the event may be held back: the file may soon be called something else. */
+static SsLabel sent_label(SsModel *model, const SsEvent *event)
+{
+    const SsEventPayload *u = &event->u;
+    if (event->id != SS_EVENT_SHMEMSCOPE_WIRE_FD || !u->shmemscope_wire_fd.sent) {
+        return 0;
+    }
+    return ss_label_sent(model, event->trace, u->shmemscope_wire_fd.fdev, u->shmemscope_wire_fd.ino,
+                         event->ns);
+}
+
 void ss_wire_event(SsWire *wire, const SsEvent *event)
 {
-    if (G_LIKELY(ss_catalogue_events[event->id].event_class != SS_CLASS_WIRE)) {
+    if (G_LIKELY(!ss_event_of_library(event->id))) {
         if (G_UNLIKELY(g_hash_table_size(wire->processes))) {
             take_tracepoint(wire, event);
         }
@@ -262,7 +273,13 @@ void ss_wire_event(SsWire *wire, const SsEvent *event)
     ss_model_seen(wire->model, event);
     SsEvent bounded = *event;
     bounded.ns = ss_model_believed(event->ns);
+    bounded.label = sent_label(wire->model, &bounded);
     event = &bounded;
+    if (event->id == SS_EVENT_SHMEMSCOPE_WIRE_NOTE) {
+        /* Of files, whoever tells it: no process is known by it alone. */
+        ss_label_noted(wire->model, event);
+        return;
+    }
     SsWireProcess *process = process_of(wire, event);
     if (!process->decided &&
         (process->held->len >= HOLD_EVENTS || event->ns - process->first_ns > HOLD_NS)) {

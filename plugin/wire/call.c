@@ -10,6 +10,7 @@
 
 #include "conn.h"
 #include "file.h"
+#include "note.h"
 #include "real.h"
 #include "tell.h"
 #include "watch.h"
@@ -151,6 +152,7 @@ static void carry(SsWireConn *conn, SsWireSide *side, const struct msghdr *messa
             (void)ss_wire_identify(carried.fd, &carried.identity);
             if (sent) {
                 ss_wire_sent_note(&carried.identity);
+                ss_wire_note_sent(carried.fd, &carried.identity);
             } else {
                 ss_wire_number_taken(carried.fd);
                 SsWireOrigin origin = {

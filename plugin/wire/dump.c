@@ -9,6 +9,7 @@
 #include "conn.h"
 #include "file.h"
 #include "load.h"
+#include "note.h"
 #include "real.h"
 #include "tell.h"
 #include "watch.h"
@@ -50,6 +51,7 @@ void ss_wire_dump(void *data, void *session)
     ss_wire_audit_lost();
     ss_wire_files_tell();
     ss_wire_maps_tell();
+    ss_wire_notes_tell();
     ss_wire_watch_dump();
     ss_wire_leave(&guard);
 }

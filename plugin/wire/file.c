@@ -24,7 +24,7 @@ bool ss_wire_identify(int fd, SsWireIdentity *ret_identity)
 {
     struct statx status;
     /* Not fstat(), of which a sanitizer thinks that it uses what another thread has opened. */
-    if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &status) < 0) {
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &status) < 0) {
         return false;
     }
     int flags = REAL(fcntl)(fd, F_GETFL);
@@ -33,6 +33,9 @@ bool ss_wire_identify(int fd, SsWireIdentity *ret_identity)
         .dev = makedev(status.stx_dev_major, status.stx_dev_minor),
         .ino = status.stx_ino,
         .size = status.stx_size,
+        .born_ns = status.stx_mask & STATX_BTIME
+                       ? (uint64_t)status.stx_btime.tv_sec * 1000000000u + status.stx_btime.tv_nsec
+                       : 0,
         .mode = status.stx_mode,
         .access = flags < 0 || access == O_RDWR ? 2
                   : access == O_WRONLY          ? 1

@@ -11,4 +11,7 @@ ssize_t __recv_chk(int fd, void *to, size_t size, size_t room, int flags);
 ssize_t __recvfrom_chk(int fd, void *to, size_t size, size_t room, int flags,
                        __SOCKADDR_ARG address, socklen_t *length);
 
+/* What programs with shmemscope.h call; @label NULL or empty takes it away. Keeps errno. */
+void shmemscope_wire_note(int fd, const char *label);
+
 #define SS_EXPORT __attribute__((visibility("default")))

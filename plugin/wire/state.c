@@ -19,6 +19,9 @@ SsWireMap ss_wire_maps[SS_WIRE_MAPS];
 _Atomic uint32_t ss_wire_n_maps;
 SsWireConn ss_wire_conns[SS_WIRE_CONNS];
 uint32_t ss_wire_conns_end;
+SsWireLabel ss_wire_labels[SS_WIRE_LABEL_SETS][SS_WIRE_LABEL_WAYS];
+uint64_t ss_wire_notes;
+uint32_t ss_wire_generation, ss_wire_labels_since;
 pid_t ss_wire_forked_from;
 _Atomic bool ss_wire_telling = true;
 
@@ -293,7 +296,9 @@ void ss_wire_unlock_after_fork(bool child)
         bool whole = locked && was == held;
         if (was && was != held) {
             ss_wire_n_maps = 0; /* they may just be moved about; the rest is set whole */
+            ss_wire_labels_since = ss_wire_generation + 1; /* but for labels */
         }
+        ss_wire_generation++;
         ss_wire_forked_from = atomic_load(&own_pid);
         atomic_store(&own_pid, (int)ss_wire_getpid());
         _Atomic int *page = atomic_load(&own_page);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "include/shmemscope.h"
 #include "stream.h"
 
 #define SS_WIRE_LIKELY(x) __builtin_expect(!!(x), 1)
@@ -110,6 +111,7 @@ typedef struct SsWireIdentity {
     uint64_t dev;
     uint64_t ino;
     uint64_t size;
+    uint64_t born_ns; /* of the file; 0 where its file system does not tell */
     uint32_t mode;
     uint8_t access; /* 0 read, 1 write, 2 both */
 } SsWireIdentity;
@@ -152,6 +154,26 @@ typedef struct SsWireMap {
 #define SS_WIRE_MAPS 16384u
 extern SsWireMap ss_wire_maps[SS_WIRE_MAPS]; /* by address, none over another */
 extern _Atomic uint32_t ss_wire_n_maps;
+
+/* ---- labels of files ---- */
+
+typedef struct SsWireLabel {
+    uint64_t dev, ino, born_ns;
+    uint64_t number;  /* of the note; 0: the place is free */
+    uint32_t process; /* ss_wire_generation when it was noted */
+    bool cut;
+    char text[SHMEMSCOPE_LABEL_BYTES + 1];
+} SsWireLabel;
+
+/* By a hash of the inode, in sets: of one that is full the label that was noted first goes. */
+#define SS_WIRE_LABEL_SETS 2048u
+#define SS_WIRE_LABEL_WAYS 8u
+extern SsWireLabel ss_wire_labels[SS_WIRE_LABEL_SETS][SS_WIRE_LABEL_WAYS];
+extern uint64_t ss_wire_notes; /* how many there were */
+
+/* How many forks lie between this process and the one that the library was loaded into, and which
+ * of these was the last that may have found a label half done. */
+extern uint32_t ss_wire_generation, ss_wire_labels_since;
 
 /* ---- channels ---- */
 

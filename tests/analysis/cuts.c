@@ -121,7 +121,7 @@ static guint64 side_alone(const SsFixture *whole, bool wire)
     side->events = g_array_new(FALSE, FALSE, sizeof(SsEvent));
     for (guint i = 0; i < whole->events->len; i++) {
         const SsEvent *event = &g_array_index(whole->events, SsEvent, i);
-        if ((ss_catalogue_events[event->id].event_class == SS_CLASS_WIRE) == wire) {
+        if (ss_event_of_library(event->id) == wire) {
             g_array_append_val(side->events, *event);
         }
     }

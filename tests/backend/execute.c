@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "execute.h"
 
+#include "shmemscope.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -414,6 +416,9 @@ static gboolean execute_statement(SsExecutor *executor, const SsStatement *state
     case SS_STATEMENT_WRITE:
     case SS_STATEMENT_CHECK:
         return execute_word(executor, statement, error);
+    case SS_STATEMENT_NOTE:
+        shmemscope_note(g_array_index(run->files, SsRunFile, statement->file).fd, statement->name);
+        return TRUE;
     case SS_STATEMENT_CLOSE_BACKEND:
         log_statement(executor, statement);
         ss_device_close_backend(run->device);

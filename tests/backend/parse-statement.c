@@ -129,6 +129,24 @@ static gboolean parse_word_in_file(SsParser *parser, SsStatement *statement, GEr
     return statement->second != NULL;
 }
 
+static gboolean parse_note(SsParser *parser, SsStatement *statement, GError **error)
+{
+    g_autofree char *label = NULL;
+
+    if (parser->count < 2) {
+        return ss_parser_fail(parser, error, "expected \"note FILE [LABEL...]\"");
+    }
+    statement->file = find_file(parser, parser->words[1]);
+    if (statement->file < 0) {
+        return ss_parser_fail(parser, error, "no file \"%s\" above", parser->words[1]);
+    }
+    if (parser->count > 2) {
+        label = g_strjoinv(" ", parser->words + 2);
+        statement->name = g_strcompress(label);
+    }
+    return TRUE;
+}
+
 static gboolean parse_close(SsParser *parser, SsStatement *statement, GError **error)
 {
     if (!ss_parser_arguments(parser, 1, "close backend|main", error)) {
@@ -299,6 +317,7 @@ SsStatement *ss_parser_statement(SsParser *parser, GError **error)
         { "delay", SS_STATEMENT_DELAY, parse_delay },
         { "write", SS_STATEMENT_WRITE, parse_word_in_file },
         { "check", SS_STATEMENT_CHECK, parse_word_in_file },
+        { "note", SS_STATEMENT_NOTE, parse_note },
         { "kill", SS_STATEMENT_KILL, parse_bare },
         { "close", SS_STATEMENT_CLOSE_MAIN, parse_close },
         { "reconnect", SS_STATEMENT_RECONNECT, parse_bare_of_main },

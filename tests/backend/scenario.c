@@ -106,6 +106,8 @@ const char *ss_statement_word(const SsStatement *statement)
         return "write";
     case SS_STATEMENT_CHECK:
         return "check";
+    case SS_STATEMENT_NOTE:
+        return "note";
     case SS_STATEMENT_KILL:
         return "kill";
     case SS_STATEMENT_CLOSE_BACKEND:

@@ -34,6 +34,7 @@ typedef enum {
     SS_STATEMENT_DELAY,
     SS_STATEMENT_WRITE,
     SS_STATEMENT_CHECK,
+    SS_STATEMENT_NOTE,
     SS_STATEMENT_KILL,
     SS_STATEMENT_CLOSE_BACKEND,
     SS_STATEMENT_CLOSE_MAIN,
@@ -77,7 +78,8 @@ typedef struct {
     SsStatementKind kind;
     unsigned line;
     gboolean timed;          /* a repeat that is not logged but timed */
-    char *name;              /* owned: signal or thread; of a repeat the signal that ends it */
+    char *name;              /* owned: signal or thread; of a repeat the signal that ends it; of
+                              * a note the label, NULL: none */
     uint32_t request;        /* front-end request */
     int file;                /* index in the scenario's files */
     SsExpr *first;           /* owned: iterations, milliseconds, offset */

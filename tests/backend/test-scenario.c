@@ -158,6 +158,8 @@ static void test_statements(void)
                                            "delay SET_MEM_TABLE 10\n"
                                            "write a 8 1\n"
                                            "check a 8 1\n"
+                                           "note a context  3\\040\\n\n"
+                                           "note a\n"
                                            "close backend\n"
                                            "close main\n"
                                            "reconnect\n"
@@ -176,6 +178,8 @@ static void test_statements(void)
         SS_STATEMENT_DELAY,
         SS_STATEMENT_WRITE,
         SS_STATEMENT_CHECK,
+        SS_STATEMENT_NOTE,
+        SS_STATEMENT_NOTE,
         SS_STATEMENT_CLOSE_BACKEND,
         SS_STATEMENT_CLOSE_MAIN,
         SS_STATEMENT_RECONNECT,
@@ -189,6 +193,8 @@ static void test_statements(void)
     g_assert_cmpuint(statement_at(scenario->body, 1, kinds[1])->request, ==, 18);
     g_assert_cmpuint(statement_at(scenario->body, 9, kinds[9])->request, ==, 37);
     g_assert_cmpuint(statement_at(scenario->body, 10, kinds[10])->request, ==, 5);
+    g_assert_cmpstr(statement_at(scenario->body, 13, kinds[13])->name, ==, "context 3 \n");
+    g_assert_null(statement_at(scenario->body, 14, kinds[14])->name);
     g_assert_true(scenario->awaits_signals);
 }
 
@@ -233,6 +239,8 @@ static void test_refused(void)
         { "close window", 1, "channel \"window\" is neither backend nor main" },
         { "replies now", 1, "expected \"replies\"" },
         { "write a 0 1", 1, "no file \"a\" above" },
+        { "note", 1, "expected \"note FILE [LABEL...]\"" },
+        { "note a b", 1, "no file \"a\" above" },
         { "end", 1, "\"end\" without a block" },
         { "signal a\nrepeat 3\nkill", 2, "the block that begins here has no \"end\"" },
         { "repeat 3 to i", 1, "expected \"repeat COUNT [as NAME] [until SIGNAL]\"" },

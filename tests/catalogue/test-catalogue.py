@@ -162,7 +162,8 @@ class CatalogueTest(unittest.TestCase):
                     ('wait_lasts', 'request'): either, ('wait_lasts', 'peek_request'): either}
         for event, field in (('channel', 'role'), ('channel', 'backend'), ('message', 'sent'),
                              ('fd', 'sent'), ('fd', 'access'), ('channel_closed', 'reason'),
-                             ('fd_close', 'again'), ('fd_lost', 'how'),
+                             ('fd_close', 'again'), ('fd_lost', 'how'), ('note', 'again'),
+                             ('note', 'cut'),
                              ('wait_lasts', 'blocked')):
             expected[event, field] = self.names[f'enum {field}']
         self.assertEqual({(f'shmemscope_wire:{event}', field): names

@@ -58,6 +58,7 @@ class Installed:
         self.libdir = self.prefix / option["libdir"]
         self.datadir = self.prefix / option["datadir"]
         self.mandir = self.prefix / option["mandir"]
+        self.includedir = self.prefix / option["includedir"]
         self.program = self.prefix / option["bindir"] / "shmemscope"
         self.documents = self.datadir / "doc" / "shmemscope"
         # Where an administrator's prefix is, it is found by the system's babeltrace2.

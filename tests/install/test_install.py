@@ -46,6 +46,7 @@ class Install(unittest.TestCase):
               for name in below(source / "tracepoints/qemu")),
             *(tree.mandir / "man1" / name for name in below(source / "man")
               if name.suffix == ".1"),
+            tree.mandir / "man3/shmemscope_note.3", tree.includedir / "shmemscope.h",
             *(tree.datadir / "shmemscope" / path.name
               for path in (source / "analysis").rglob("*.schema.json"))}
         self.assertEqual(tree.files(), expected)

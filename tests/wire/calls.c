@@ -185,7 +185,8 @@ int receive_memfd(Pair *pair, size_t size)
 
 int main(int argc, char **argv)
 {
-    const Act *all[] = { message_acts, descriptor_acts, memory_acts, unseen_acts, wait_acts };
+    const Act *all[] = { message_acts, descriptor_acts, memory_acts,
+                         unseen_acts,  wait_acts,       note_acts };
     if (argc != 3 || !(expected = fopen(argv[2], "we"))) {
         return 2;
     }

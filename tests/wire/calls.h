@@ -60,3 +60,4 @@ extern const Act descriptor_acts[];
 extern const Act memory_acts[];
 extern const Act unseen_acts[];
 extern const Act wait_acts[];
+extern const Act note_acts[];

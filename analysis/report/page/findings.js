@@ -63,6 +63,8 @@ function findingCard(finding) {
       make("span", { class: `badge ${TONES[finding.certainty]}` }, finding.certainty),
       make("span", { class: "where" }, [whereOf(finding), ...facts].filter(Boolean).join(" \u00b7 "))),
     make("p", { class: "summary" }, long(finding.summary)),
+    finding.labels.length ? make("p", { class: "summary" }, "Labelled ",
+      long(finding.labels.map((label) => `\u201c${label}\u201d`).join(", "))) : null,
     finding.condition ? make("p", { class: "lead" }, long(finding.condition)) : null,
     statements.length ? make("div", { class: "parties" }, statements) : null,
     finding.witness.length ? [make("h4", {}, "Witness"), witnessTable(finding)] : null,

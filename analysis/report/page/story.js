@@ -49,7 +49,7 @@ function openStory(life, move) {
     disabled: life.index + by < 0 || life.index + by >= lives.length,
     on: { click: () => openStory(lives[life.index + by], true) } }, by < 0 ? "Previous" : "Next");
   const about = report.findings.filter((f) => f.certainty !== "hazard" && livesAbout(f).includes(life));
-  const facts = [`device ${short(owner[0])} of ${short(owner[1])}`, `${bytes(life.len)}`,
+  const facts = [life.label ? `\u201c${short(life.label, 300)}\u201d` : null, `device ${short(owner[0])} of ${short(owner[1])}`, `${bytes(life.len)}`,
     life.fd >= 0 ? `descriptor ${life.fd}` : null, life.ino ? `inode ${life.ino}` : null,
     life.fdOffset ? `from ${hex(life.fdOffset)} of its file` : null,
     life.writable === null ? null : life.writable ? "writable" : "read-only"].filter(Boolean);

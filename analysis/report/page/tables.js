@@ -36,9 +36,10 @@ function showWaits() {
 
 const PAGE = 25;
 const COLUMNS = [
-  { name: "Story", key: (life) => life.seq, cell: (life) => make("button", { type: "button",
+  { name: "Story", key: (life) => life.seq, cell: (life) => [make("button", { type: "button",
     class: "plain", on: { click: () => openStory(life, true) } },
-  life.seq ? `MAP #${life.seq}` : "story") },
+  life.seq ? `MAP #${life.seq}` : "story"),
+  life.label ? ` \u201c${short(life.label)}\u201d` : ""] },
   { name: "Device", key: (life) => ownerName(more.owners[life.owner])[0],
     cell: (life) => short(ownerName(more.owners[life.owner])[0], 30) },
   { name: "Region", figure: true, key: (life) => life.shmid, cell: (life) => String(life.shmid) },
@@ -73,7 +74,7 @@ function showMappings() {
   const place = make("div");
   const words = (life) => [...ownerName(more.owners[life.owner]), `region ${life.shmid}`,
     range(life), `#${life.seq}`, `fd ${life.fd}`, `inode ${life.ino}`, life.state,
-    life.reason].join(" ").toLowerCase();
+    life.reason, life.label].join(" ").toLowerCase();
   const draw = (focus) => {
     const wanted = state.words.toLowerCase().split(/\s+/).filter(Boolean);
     const found = wanted.length ? lives.filter((life) => {

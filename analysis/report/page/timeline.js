@@ -138,7 +138,8 @@ function showTip(tip, event, box) {
     const life = there.life;
     tip.replaceChildren(make("b", {}, `region ${life.shmid}, ${range(life)}`),
       text(`${life.seq ? `MAP #${life.seq}, ` : ""}${life.state}, ` +
-        duration(life.end - life.begin)));
+        duration(life.end - life.begin) +
+        (life.label ? `, \u201c${short(life.label, 80)}\u201d` : "")));
     tip.hidden = false;
   } else if (there.finding) {
     tip.replaceChildren(make("b", {}, titleOf(there.finding)),
