@@ -191,10 +191,10 @@ void ss_label_channel(SsModel *model)
     model->labels->channels++;
 }
 
-SsLabel ss_label_sent(SsModel *model, guint trace, guint64 fdev, guint64 ino, gint64 ns)
+SsLabel ss_label_sent(SsModel *model, guint trace, gint32 pid, guint64 fdev, guint64 ino, gint64 ns)
 {
     File *file = file_of(model, trace, fdev, ino);
-    if (!file) {
+    if (!file || file->pid != pid) {
         return 0;
     }
     look_at_way(model->labels, file, ns);

@@ -172,8 +172,10 @@ void ss_model_seen(SsModel *model, const SsEvent *event);
 SsProcess *ss_model_apply(SsModel *model, const SsEvent *event);
 /* A file was given a label. Any event of the trace, as above; counts already. */
 void ss_label_noted(SsModel *model, const SsEvent *event);
-/* The file goes out over a channel; returns its label. */
-SsLabel ss_label_sent(SsModel *model, guint trace, guint64 fdev, guint64 ino, gint64 ns);
+/* The file goes out over a channel; returns its label. What another than who noted it sends, as a
+ * front-end does with what it has mapped, is no request that brings it along. */
+SsLabel ss_label_sent(SsModel *model, guint trace, gint32 pid, guint64 fdev, guint64 ino,
+                      gint64 ns);
 /* A back-end's channel began or ended: what was under way over one is not known any more. */
 void ss_label_channel(SsModel *model);
 /* A time that a trace may tell, made one that differences can be told of. */

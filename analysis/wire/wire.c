@@ -257,8 +257,8 @@ static SsLabel sent_label(SsModel *model, const SsEvent *event)
     if (event->id != SS_EVENT_SHMEMSCOPE_WIRE_FD || !u->shmemscope_wire_fd.sent) {
         return 0;
     }
-    return ss_label_sent(model, event->trace, u->shmemscope_wire_fd.fdev, u->shmemscope_wire_fd.ino,
-                         event->ns);
+    return ss_label_sent(model, event->trace, event->pid, u->shmemscope_wire_fd.fdev,
+                         u->shmemscope_wire_fd.ino, event->ns);
 }
 
 void ss_wire_event(SsWire *wire, const SsEvent *event)
