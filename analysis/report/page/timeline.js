@@ -37,8 +37,9 @@ function setView(from, to, quiet) {
   const span = Math.min(Math.max(to - from, LEAST_NS), lengthNs + 2 * margin);
   view.from = Math.min(Math.max(from, -margin), lengthNs + margin - span);
   view.to = view.from + span;
+  const [first, last] = [view.from, view.to].map((ns) => Math.min(Math.max(0, ns), lengthNs));
   byId("view-range").textContent =
-    `${moment(Math.max(0, view.from))} to ${moment(Math.min(lengthNs, view.to))}, ${duration(span)}`;
+    `${moment(first)} to ${moment(last)}, ${duration(last - first)}`;
   redraw();
   for (const listener of onView) listener(quiet);
 }
