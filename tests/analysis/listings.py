@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+import threading
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
@@ -63,18 +64,25 @@ class Recordings:
         self.directory.cleanup()
 
 
-def drain(descriptor):
-    """All that is shown until nobody has the other end of the terminal open."""
+def drain(main, end, process):
+    """All that the process showed on a terminal, which is closed.
+
+    Its end stays open here until a mark is behind the last words: when the last one closes it, a
+    kernel may tell the reader so before these arrive.
+    """
+    def mark():
+        process.wait(PATIENCE)
+        os.write(end, b'\0')
+
+    marking = threading.Thread(target=mark)
+    marking.start()
     shown = b''
-    while True:
-        try:
-            part = os.read(descriptor, 65536)
-        except OSError:  # EIO
-            part = b''
-        if not part:
-            os.close(descriptor)
-            return shown.decode()
-        shown += part
+    while not shown.endswith(b'\0'):
+        shown += os.read(main, 65536)
+    marking.join()
+    os.close(end)
+    os.close(main)
+    return shown[:-1].decode()
 
 
 def terminal(columns):
@@ -92,8 +100,7 @@ def on_terminal(args, columns=80, env=None):
     main, end = terminal(columns)
     process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=end, stderr=subprocess.PIPE,
                                text=True, env=TERMINAL if env is None else env)
-    os.close(end)
-    shown = drain(main)
+    shown = drain(main, end, process)
     _, said = process.communicate(timeout=PATIENCE)
     assert said == '', said
     return process.returncode, shown

@@ -16,7 +16,8 @@
 #include "calls.h"
 #include "ss-names.h"
 
-/* What closefrom() and close_range() close lies behind all that the program needs. */
+/* What closefrom() and close_range() close lies behind all that the program needs, as does what is
+ * closed twice: threads of the tracer's open files, too, and are given the lowest number. */
 #define FAR 500
 
 static void run_duplicates(void)
@@ -56,14 +57,14 @@ static void run_duplicates(void)
             expect("fd_close fd=%d ret=0 %s again=0", copies[i], is);
         }
     }
+    errno = 0;
+    MUST(close(copies[1]) < 0 && errno == EBADF);
+    expect("fd_close fd=%d ret=%d %s again=1", copies[1], -EBADF, is);
+    /* The number is another file's: not again. */
+    MUST(dup2(STDERR_FILENO, copies[1]) == copies[1] && close(copies[1]) == 0);
+    MUST(close(copies[1]) < 0);
     MUST(close(came) == 0);
     expect("fd_close fd=%d ret=0 %s again=0", came, is);
-    errno = 0;
-    MUST(close(came) < 0 && errno == EBADF);
-    expect("fd_close fd=%d ret=%d %s again=1", came, -EBADF, is);
-    /* The number is another file's: not again. */
-    MUST(open("/dev/null", O_RDONLY) == came && close(came) == 0);
-    MUST(close(came) < 0);
     close_channel(&pair);
 }
 
