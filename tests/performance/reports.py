@@ -4,6 +4,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
 
@@ -58,15 +59,21 @@ class Cost:
 
 
 def run(*command):
-    """The Cost of a command whose output nobody takes."""
+    """The Cost of a command whose output nobody takes.
+
+    Its memory is time's to tell: of a child of this process the kernel counts what this one has,
+    too, until the child runs the command.
+    """
     began = time.monotonic()
-    with open(os.devnull, "wb") as nowhere, \
-            subprocess.Popen(command, stdout=nowhere, stderr=nowhere) as process:
+    with open(os.devnull, "wb") as nowhere, tempfile.NamedTemporaryFile("r") as memory, \
+            subprocess.Popen(["time", "-q", "-f", "%M", "-o", memory.name, *command],
+                             stdout=nowhere, stderr=nowhere) as process:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in (0, 1):
-        raise HarnessError(f"{' '.join(command)} ended with {process.returncode}")
-    return Cost(usage.ru_utime + usage.ru_stime, time.monotonic() - began, usage.ru_maxrss)
+        took = time.monotonic() - began
+        if process.returncode not in (0, 1):
+            raise HarnessError(f"{' '.join(command)} ended with {process.returncode}")
+        return Cost(usage.ru_utime + usage.ru_stime, took, int(memory.read()))
 
 
 READERS = {
