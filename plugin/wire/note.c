@@ -27,7 +27,9 @@ static size_t whole_characters(const char *text, size_t length)
     while (begin > 0 && length - begin < 3 && ((unsigned char)text[begin] & 0xc0) == 0x80) {
         begin--;
     }
-    return ((unsigned char)text[begin] & 0xc0) == 0xc0 ? begin : length;
+    unsigned char first = (unsigned char)text[begin];
+    size_t bytes = first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf8 ? 4 : 0;
+    return length - begin < bytes ? begin : length;
 }
 
 static void take_text(const char *label, SsWireText *ret_text)
