@@ -17,8 +17,9 @@ static bool number(const char *text, guint64 most, guint64 *ret_value, const cha
     if (!g_ascii_isdigit(*text)) {
         return false; /* no sign, no blank */
     }
+    bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
     errno = 0;
-    *ret_value = g_ascii_strtoull(text, &end, 0);
+    *ret_value = g_ascii_strtoull(text, &end, hex ? 16 : 10); /* nobody writes octal here */
     *ret_end = end;
     return errno == 0 && *ret_value <= most;
 }
@@ -112,6 +113,27 @@ static bool take_asked(const SsAcquire *acquire, const Asked *asked, const char 
     return true;
 }
 
+static bool has_process(const SsModel *model, gint32 pid)
+{
+    for (guint i = 0; i < model->processes->len; i++) {
+        const SsProcess *process = g_ptr_array_index(model->processes, i);
+        if (process->pid == pid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool take_process(const SsAcquire *acquire, gint32 pid, const char *name, int *ret_status)
+{
+    if (!pid || has_process(acquire->model, pid)) {
+        return true;
+    }
+    g_autofree char *what =
+        g_strdup_printf("Cannot select: pid=\"%d\": the recording has no such process", pid);
+    return ss_usage_error(name, what, ret_status);
+}
+
 /* One was told of. */
 static bool is_one(const SsChains *chains)
 {
@@ -147,7 +169,8 @@ int ss_verb_why(int argc, char **argv)
     if (ss_acquire_options(&acquire, argc, argv, &verb, &status) &&
         take_asked(&acquire, &asked, argv[0], &wanted, &status)) {
         acquire.wanted = &wanted;
-        if (ss_acquire_traces(&acquire, argv[0], &verb, &status)) {
+        if (ss_acquire_traces(&acquire, argv[0], &verb, &status) &&
+            take_process(&acquire, wanted.pid, argv[0], &status)) {
             status = ss_acquire_show(&acquire);
             status = status == SS_EXIT_CLEAN && !is_one(acquire.chains) ? SS_EXIT_USAGE : status;
         }

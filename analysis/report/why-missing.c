@@ -268,15 +268,20 @@ GPtrArray *ss_why_findings(const SsReport *report, const SsChain *chain, const G
     return found;
 }
 
+bool ss_why_ended_unseen(const SsChain *chain)
+{
+    return has_step(chain, SS_CHAIN_ENDED_UNSEEN);
+}
+
 const char *ss_why_state(const SsChain *chain)
 {
-    return has_step(chain, SS_CHAIN_ENDED_UNSEEN) ? "ended unseen"
-           : chain->refused                       ? "refused"
-           : chain->ended && chain->pointer       ? "closed"
-           : chain->ended                         ? "done"
-           : chain->finalized                     ? "finalized"
-           : chain->removed                       ? "removed"
-           : chain->visible                       ? "live"
-           : chain->added                         ? "not visible"
-                                                  : "under way";
+    return ss_why_ended_unseen(chain)       ? "ended unseen"
+           : chain->refused                 ? "refused"
+           : chain->ended && chain->pointer ? "closed"
+           : chain->ended                   ? "done"
+           : chain->finalized               ? "finalized"
+           : chain->removed                 ? "removed"
+           : chain->visible                 ? "live"
+           : chain->added                   ? "not visible"
+                                            : "under way";
 }

@@ -60,6 +60,16 @@ static void add_rows(const SsReport *report, GString *out, const SsChain *chain)
     }
 }
 
+/* Of several things one finding tells by the example of one, which may be another than this. */
+static char *summary_text(const SsFinding *finding)
+{
+    bool of_all = g_ascii_isdigit(*finding->summary); /* "4 mappings were left" */
+    return finding->about->len > 1 && finding->count > 1 && !of_all
+               ? g_strdup_printf("one of %" G_GUINT64_FORMAT " such: %s", finding->count,
+                                 finding->summary)
+               : g_strdup(finding->summary);
+}
+
 static void add_missing(const SsReport *report, GString *out, const SsMissing *missing)
 {
     bool found = missing->finding != NULL;
@@ -69,11 +79,16 @@ static void add_missing(const SsReport *report, GString *out, const SsMissing *m
                                 : g_strdup_printf("%s; %s", missing->text, missing->why);
     bool sure = found && missing->finding->certainty >= SS_SUSPECTED;
     bold(report, out, sure ? "\033[1;31m" : "\033[1m");
-    ss_text_labelled(out, LABEL, found ? "missing" : "not seen", text);
+    /* An unknown finding cannot say that it did not come. */
+    ss_text_labelled(out, LABEL, sure ? "missing" : "not seen", text);
     bold(report, out, "\033[0m");
     if (found) {
+        g_autofree char *summary = summary_text(missing->finding);
         g_autofree char *page = g_strdup_printf("docs/findings/%s.md", missing->finding->id);
-        ss_text_labelled(out, LABEL, "", missing->finding->summary);
+        ss_text_labelled(out, LABEL, "", summary);
+        if (!sure && missing->finding->condition) {
+            ss_text_labelled(out, LABEL, "", missing->finding->condition);
+        }
         ss_text_labelled(out, LABEL, "more", page);
     }
 }
@@ -85,7 +100,9 @@ static void add_verdict(const SsReport *report, GString *out, const SsChain *cha
     for (guint i = 0; i < missing->len; i++) {
         add_missing(report, out, g_ptr_array_index(missing, i));
     }
-    if (!missing->len && chain->ended) {
+    if (!missing->len && ss_why_ended_unseen(chain)) {
+        ss_text_labelled(out, LABEL, "not seen", "how it ended, and what was closed");
+    } else if (!missing->len && chain->ended) {
         g_autofree char *lasted = ss_duration_text(chain->last_ns - chain->first_ns);
         g_autofree char *text = g_strdup_printf("nothing: it %s, %s after its first step",
                                                 chain->refused ? "was refused, and all is closed"
@@ -102,8 +119,9 @@ static void add_verdict(const SsReport *report, GString *out, const SsChain *cha
     }
     for (guint i = 0; i < findings->len; i++) {
         const SsFinding *finding = g_ptr_array_index(findings, i);
-        g_autofree char *text = g_strdup_printf(
-            "%s %s: %s", finding->id, ss_certainty_name(finding->certainty), finding->summary);
+        g_autofree char *summary = summary_text(finding);
+        g_autofree char *text = g_strdup_printf("%s %s: %s", finding->id,
+                                                ss_certainty_name(finding->certainty), summary);
         ss_text_labelled(out, LABEL, "found", text);
     }
 }
@@ -196,8 +214,12 @@ static void add_none(const SsReport *report, GString *out)
 {
     const SsChains *chains = report->chains;
     g_autofree char *wanted = ss_why_wanted_text(&chains->wanted);
-    g_autofree char *text =
-        g_strdup_printf("No request, mapping or descriptor was told of that is %s.", wanted);
+    const SsWanted *what = &chains->wanted;
+    bool chosen = what->at_given || what->pid || what->devices || what->vms;
+    g_autofree char *text = g_strdup_printf(
+        chosen ? "No request, mapping or descriptor that is %s is such as was asked for."
+               : "No request, mapping or descriptor was told of that is %s.",
+        wanted);
     g_autoptr(GPtrArray) unread = ss_why_unread(report, &chains->wanted);
     g_autoptr(GPtrArray) undecided = ss_listing_undecided(report, SS_LISTING_MAPPINGS);
     ss_text_wrap(out, 0, 0, text);

@@ -21,6 +21,8 @@ typedef struct SsMissing {
 GPtrArray *ss_why_missing(const SsReport *report, const SsChain *chain);
 /* Findings that are about it and name no missing step; weak SsFinding, as above. */
 GPtrArray *ss_why_findings(const SsReport *report, const SsChain *chain, const GPtrArray *missing);
+/* Another was made at its address: how it ended, nobody told. */
+bool ss_why_ended_unseen(const SsChain *chain);
 /* "live", "closed", "refused"; static. */
 const char *ss_why_state(const SsChain *chain);
 
