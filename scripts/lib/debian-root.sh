@@ -103,6 +103,9 @@ check_debian() {
     one "copying the project" copy_project || return 0
     one "installing packages in it" in_root net \
         /root/shmemscope/scripts/install-packages build run test || return 0
+    # shellcheck disable=SC2016 # the inner shell fills it in
+    one "fetching QEMU's source and the released QEMU" in_root net sh -c '
+        cd /root/shmemscope && scripts/build-qemu --fetch && scripts/released-qemu' || return 0
     say "in Debian $version with $(in_root alone sh -c '
         printf "gcc %s" "$(gcc -dumpfullversion)"
         for library in glib-2.0 babeltrace2 lttng-ust; do
