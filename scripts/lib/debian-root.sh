@@ -23,7 +23,9 @@ make_debian_root() {
     env ${proxy:+http_proxy="$proxy"} debootstrap --variant=minbase \
         --include=ca-certificates ${key:+--keyring="$key"} "$name" "$directory.new" "$uri" ||
         return 1
+    # Whether an archive may be an old one, too: that of a fixed day is.
     apt-config dump --format '%F "%v";%n' Acquire::http Acquire::https \
+        Acquire::Check-Valid-Until Acquire::Check-Date \
         >"$directory.new/etc/apt/apt.conf.d/90archive" || return 1
     # Services have no business in a root without an init.
     printf '#!/bin/sh\nexit 101\n' >"$directory.new/usr/sbin/policy-rc.d" &&
@@ -103,7 +105,6 @@ check_debian() {
     one "copying the project" copy_project || return 0
     one "installing packages in it" in_root net \
         /root/shmemscope/scripts/install-packages build run test || return 0
-    # shellcheck disable=SC2016 # the inner shell fills it in
     one "fetching QEMU's source and the released QEMU" in_root net sh -c '
         cd /root/shmemscope && scripts/build-qemu --fetch && scripts/released-qemu' || return 0
     say "in Debian $version with $(in_root alone sh -c '
