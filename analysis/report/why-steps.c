@@ -129,7 +129,7 @@ static char *fixed_text(const SsChainStep *step)
     case SS_CHAIN_UNREALIZE_END:
         return g_strdup("the device is unplugged, and it is still mapped");
     default:
-        return g_strdup(names[step->kind]);
+        return g_strdup(""); /* who calls tells the others */
     }
 }
 
