@@ -44,6 +44,8 @@ static bool is_own(const SsSeenProcess *front, const char *path)
                                          "/memfd:crosvm_guest",
                                          "/memfd:ch_ram",
                                          "/dev/shm/lttng",
+                                         "/dev/shm/shm-ust-",
+                                         "/dev/shm/shm-event-notifier",
                                          "/dev/shm/qemu",
                                          "/SYSV",
                                          "/dev/zero",
