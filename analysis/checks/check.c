@@ -111,6 +111,23 @@ static void set_process(SsFinding *finding, const SsModel *model, const SsProces
     finding->host = g_strdup(ss_model_trace(model, process->trace)->hostname);
 }
 
+/* The text of a check with the front-end's name in QEMU's place. Owned. */
+static char *named(const char *text, const SsProcess *process)
+{
+    g_auto(GStrv) parts = g_strsplit(text, "QEMU", -1);
+    return g_strjoinv(process->called, parts);
+}
+
+static void name_front(SsFinding *finding, const SsProcess *process)
+{
+    finding->front_rule = named(finding->rule, process);
+    finding->rule = finding->front_rule;
+    if (finding->remedy_for_good) {
+        finding->front_remedy = named(finding->remedy_for_good, process);
+        finding->remedy_for_good = finding->front_remedy;
+    }
+}
+
 static void set_device(SsFinding *finding, const SsDevice *device)
 {
     finding->has_device = true;
@@ -179,6 +196,9 @@ SsFinding *ss_checks_report(SsChecks *checks, const SsCheck *check, SsCertainty 
     g_hash_table_insert(checks->by_key, finding->key, finding);
     checks->last = finding;
     set_process(finding, checks->model, process);
+    if (process->called) {
+        name_front(finding, process);
+    }
     if (device) {
         set_device(finding, device);
     }

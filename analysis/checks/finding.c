@@ -68,6 +68,8 @@ void ss_finding_free(SsFinding *finding)
     g_free(finding->summary);
     g_free(finding->condition);
     g_free(finding->remedy_own);
+    g_free(finding->front_rule);
+    g_free(finding->front_remedy);
     g_free(finding->costs);
     g_free(finding->process_name);
     g_free(finding->vm);

@@ -82,11 +82,12 @@ typedef struct SsFinding {
     const char *place;     /* static, may be NULL; QEMU's function where it went wrong */
     char *place_reason;    /* owned, may be NULL; of the refusal or removal there */
     SsHazard *hazard;      /* owned; of a hazard, else NULL */
-    const char *rule;      /* static */
-    const char *remedy_now, *remedy_for_good; /* static, or remedy_own; may be NULL */
-    char *remedy_own;                         /* owned, may be NULL; that names who it is */
-    char *costs;                              /* owned, may be NULL; what remedy_now takes away */
-    guint64 count;                            /* how often, at the same place */
+    const char *rule;      /* static, or front_rule */
+    const char *remedy_now, *remedy_for_good; /* static, or a word of its own; may be NULL */
+    char *front_rule, *front_remedy; /* owned; of a front-end with another name, else NULL */
+    char *remedy_own;                /* owned, may be NULL; that names who it is */
+    char *costs;                     /* owned, may be NULL; what remedy_now takes away */
+    guint64 count;                   /* how often, at the same place */
     gint64 first_ns, last_ns;
     gint64 duration_ns; /* 0: has none */
     bool at_least;      /* it lasts for longer; nobody saw it begin */

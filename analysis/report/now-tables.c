@@ -53,8 +53,20 @@ static void add_unseen(GString *out, const SsModel *model, const char *nothing)
         unseen |= is_front(process);
     }
     if (!found && !unseen) {
-        g_string_append(out, nothing);
+        ss_text_wrap(out, 0, 0, nothing);
     }
+}
+
+/* How the front-ends that were looked at are called, all of them. Weak. */
+static const char *front_word(const SsModel *model)
+{
+    const char *word = NULL;
+    for (guint p = 0; p < model->processes->len; p++) {
+        const SsProcess *process = g_ptr_array_index(model->processes, p);
+        const char *one = is_front(process) ? ss_front_text(process) : word;
+        word = !word || g_strcmp0(one, word) == 0 ? one : "a front-end";
+    }
+    return word ? word : "a front-end";
 }
 
 static char *mappings_text(const SsReport *report)
@@ -90,10 +102,15 @@ static char *mappings_text(const SsReport *report)
         }
     }
     if (out->len) {
-        g_string_append(out, "At addresses of QEMU: where in the guest, a look does not show. Sure "
-                             "is what\nthe back-end has, too.\n");
+        g_autofree char *text =
+            g_strdup_printf("At addresses of %s: where in the guest, a look does not show. Sure is "
+                            "what the back-end has, too.",
+                            front_word(report->model));
+        ss_text_wrap(out, 0, 0, text);
     }
-    add_unseen(out, report->model, "No mapping of a back-end's file was seen in QEMU.\n");
+    g_autofree char *nothing = g_strdup_printf("No mapping of a back-end's file was seen in %s.",
+                                               front_word(report->model));
+    add_unseen(out, report->model, nothing);
     return g_string_free(out, FALSE);
 }
 
@@ -142,7 +159,9 @@ static char *fds_text(const SsReport *report)
         g_string_append(out, "Of files that are mapped; of others a look does not show whose they "
                              "are.\n");
     }
-    add_unseen(out, report->model, "No descriptor of a back-end's file was seen in QEMU.\n");
+    g_autofree char *nothing = g_strdup_printf("No descriptor of a back-end's file was seen in %s.",
+                                               front_word(report->model));
+    add_unseen(out, report->model, nothing);
     return g_string_free(out, FALSE);
 }
 
@@ -193,7 +212,7 @@ static char *waits_text(const SsReport *report)
             ss_text_labelled(out, WHO_COLUMNS, who, text);
         }
     }
-    add_unseen(out, report->model, "Nobody waited for a reply all the time between the looks.\n");
+    add_unseen(out, report->model, "Nobody waited for a reply all the time between the looks.");
     return g_string_free(out, FALSE);
 }
 
