@@ -22,11 +22,15 @@ typedef struct SsEnd {
     bool taken;
 } SsEnd;
 
-static GArray *ends_of(SsFinder *finder, gint32 pid)
+static GArray *ends_of(SsFinder *finder, SsSeenProcess *front)
 {
     GArray *ends = g_array_new(FALSE, TRUE, sizeof(SsEnd));
-    const GArray *sockets = ss_finder_sockets(finder, pid);
+    const GArray *sockets = ss_finder_sockets(finder, front->pid);
     g_autoptr(GHashTable) seen = g_hash_table_new(g_int64_hash, g_int64_equal);
+    for (guint i = 0; sockets && i < sockets->len; i++) {
+        /* Of each first: a namespace that is asked for one may have another's end, too. */
+        (void)ss_finder_end(finder, front, &g_array_index(sockets, SsSocketFd, i));
+    }
     for (guint i = 0; sockets && i < sockets->len; i++) {
         SsEnd end = { .socket = &g_array_index(sockets, SsSocketFd, i) };
         end.diag = ss_finder_diag(finder, end.socket->inode);
@@ -37,7 +41,7 @@ static GArray *ends_of(SsFinder *finder, gint32 pid)
         }
         end.peer = ss_finder_diag(finder, end.diag->peer);
         end.listener = ss_finder_diag(finder, end.diag->pending_at);
-        if (end.diag->peer || end.listener) {
+        if (end.diag->peer || end.listener || end.diag->hidden) {
             g_array_append_val(ends, end);
         }
     }
@@ -231,7 +235,7 @@ void ss_channels_find(SsFinder *finder, SsSeenProcess *front)
 {
     guint begin = finder->look->channels->len;
     ss_finder_ask(finder, front->pid);
-    g_autoptr(GArray) ends = ends_of(finder, front->pid);
+    g_autoptr(GArray) ends = ends_of(finder, front);
     find_by_argv(finder, front, ends);
     find_by_memory(finder, front, ends);
     find_pairs(finder, front, ends, begin);

@@ -71,7 +71,7 @@ static SsSeenSocket *add_socket(SsFinder *finder, guint64 inode, bool is_end)
     SsSeenSocket *socket = ss_seen_socket_new(inode);
     const SsDiag *diag = ss_finder_diag(finder, inode);
     if (diag) {
-        socket->known = true;
+        socket->known = !diag->hidden;
         socket->netns = diag->netns;
         socket->listens = diag->listens;
         socket->peer = diag->peer;

@@ -244,11 +244,14 @@ static void add_ended(SsLook *look, const SsSeenProcess *before)
     ss_look_add(look, process);
 }
 
-static bool has_unfound(const SsFinder *finder)
+/* Whether somebody has the other end, or listens for it, whom the look before did not see. */
+static bool has_unfound(SsFinder *finder)
 {
     for (guint i = 0; i < finder->look->channels->len; i++) {
         const SsSeenChannel *channel = g_ptr_array_index(finder->look->channels, i);
-        if (channel->back_inode && channel->back_fd < 0) {
+        const SsDiag *end = ss_finder_diag(finder, channel->front_inode);
+        bool listened = !channel->back_pid && end && end->pending_at;
+        if ((channel->back_inode && channel->back_fd < 0) || listened) {
             return true;
         }
     }

@@ -162,6 +162,34 @@ const SsDiag *ss_finder_diag(SsFinder *finder, guint64 inode)
     return diag;
 }
 
+const SsDiag *ss_finder_end(SsFinder *finder, SsSeenProcess *front, const SsSocketFd *socket)
+{
+    const SsDiag *diag = ss_finder_diag(finder, socket->inode);
+    if (diag && (diag->listens || diag->peer || diag->pending_at || diag->hidden)) {
+        return diag;
+    }
+    g_autofree char *path = NULL;
+    gint32 peer_pid = 0;
+    int error = ss_peek_ends(socket, &path, &peer_pid);
+    if (error == EPERM || error == EACCES) {
+        ss_deny(front->denied, "unix sockets of which nothing is told here", SS_NEEDS_ATTACH,
+                error);
+    }
+    if (error) {
+        return diag;
+    }
+    if (peer_pid) {
+        ss_finder_ask(finder, peer_pid);
+    }
+    SsDiag *found = ss_diag_of(finder->diag, socket->inode);
+    if (!found->peer && !found->pending_at) {
+        found->hidden = true;
+        g_free(found->path);
+        found->path = g_steal_pointer(&path);
+    }
+    return found;
+}
+
 const SsSeenProcess *ss_finder_maps(SsFinder *finder, gint32 pid)
 {
     SsSeenProcess *process = g_hash_table_lookup(finder->maps, GINT_TO_POINTER(pid));

@@ -130,13 +130,19 @@ typedef struct SsDiag {
     guint64 inode, netns, peer, unread, pending_at;
     guint64 file_dev, file_inode; /* of the path that it is bound to; 0: none */
     bool listens;
-    char *path; /* owned */
+    bool hidden; /* it is connected, and the kernel tells nothing of its other end here */
+    char *path;  /* owned */
 } SsDiag;
 /* guint64 * -> owned SsDiag */
 GHashTable *ss_diag_new(void);
+/* That of a socket, which is added when there is none. Weak; it stays where it is. */
+SsDiag *ss_diag_of(GHashTable *diag, guint64 inode);
 /* Adds the sockets of a namespace; `socket` is a NETLINK_SOCK_DIAG socket of it. Returns 0, or an
  * errno. */
 int ss_diag_dump(GHashTable *diag, int socket, guint64 netns);
+
+/* A socket's name of `len` bytes as it is shown. Owned. */
+char *ss_socket_path(const char *name, gsize len);
 
 /* namespaces.c */
 /* A NETLINK_SOCK_DIAG socket in the network namespace of a process, or with dir -1 in this one's.
@@ -148,6 +154,11 @@ guint64 ss_namespace_own(const char *name);
 /* peek.c */
 /* Peeks into the socket by its holder's descriptor, and asks who made the other end. */
 void ss_peek(SsSeenSocket *socket, SsSeenProcess *holder, gint32 fd);
+
+/* Of a connected unix socket, by a copy of the descriptor: the name of whichever end has one,
+ * owned, and who made the other, 0 when that is not told. Returns 0; ENOTCONN of any other file, of
+ * a socket that is not connected, and of one whose other end is closed; or another errno. */
+int ss_peek_ends(const SsSocketFd *socket, char **ret_path, gint32 *ret_peer_pid);
 
 /* finder.c: who has which socket, and what the kernel tells of it */
 typedef struct SsFinder {
@@ -175,6 +186,9 @@ const SsSeenHolder *ss_finder_holder(const SsFinder *finder, guint64 inode, gint
 /* What the kernel tells of a socket, its holder's network namespace asked if it has to be. Weak;
  * NULL when it tells nothing. */
 const SsDiag *ss_finder_diag(SsFinder *finder, guint64 inode);
+/* The same of a socket of a front-end, whose other end may be in another network namespace: by who
+ * made that. What cannot be told is denied. */
+const SsDiag *ss_finder_end(SsFinder *finder, SsSeenProcess *front, const SsSocketFd *socket);
 /* Only its maps. Weak. */
 const SsSeenProcess *ss_finder_maps(SsFinder *finder, gint32 pid);
 /* Moves the maps into the process, if they were read. Returns whether they were. */

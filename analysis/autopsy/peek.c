@@ -9,11 +9,14 @@
  */
 #include <errno.h>
 #include <linux/sockios.h>
+#include <poll.h>
+#include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "analysis/autopsy/parts.h"
@@ -24,6 +27,19 @@
 #ifndef SYS_pidfd_getfd
 #define SYS_pidfd_getfd 438
 #endif
+
+/* A copy of a process's descriptor; -1 with errno. */
+static int copy_of(gint32 pid, gint32 fd)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    int copy = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+    int error = errno;
+    if (pidfd >= 0) {
+        (void)close(pidfd);
+    }
+    errno = error;
+    return copy;
+}
 
 static void peek_into(SsSeenSocket *socket, int fd)
 {
@@ -73,14 +89,47 @@ static void peek_into(SsSeenSocket *socket, int fd)
     ss_seen_socket_count(socket);
 }
 
+static char *name_of(int fd, int (*get)(int, struct sockaddr *, socklen_t *))
+{
+    struct sockaddr_un name = { 0 };
+    socklen_t len = sizeof name;
+    bool is_unix = get(fd, (struct sockaddr *)&name, &len) == 0 && name.sun_family == AF_UNIX;
+    gsize offset = offsetof(struct sockaddr_un, sun_path);
+    return is_unix ? ss_socket_path(name.sun_path, MIN(len, sizeof name) - MIN(len, offset)) : NULL;
+}
+
+static int ends_of(int fd, guint64 inode, char **ret_path, gint32 *ret_peer_pid)
+{
+    struct stat file;
+    struct pollfd poll_fd = { .fd = fd };
+    struct ucred made;
+    socklen_t len = sizeof made;
+    g_autofree char *own = name_of(fd, getsockname);
+    g_autofree char *other = own ? name_of(fd, getpeername) : NULL;
+    if (!other || fstat(fd, &file) != 0 || file.st_ino != inode || poll(&poll_fd, 1, 0) < 0 ||
+        (poll_fd.revents & POLLHUP)) {
+        return ENOTCONN;
+    }
+    bool is_told = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &made, &len) == 0 && made.pid > 0;
+    *ret_peer_pid = is_told ? made.pid : 0;
+    *ret_path = *own ? g_steal_pointer(&own) : g_steal_pointer(&other);
+    return 0;
+}
+
+int ss_peek_ends(const SsSocketFd *socket, char **ret_path, gint32 *ret_peer_pid)
+{
+    int copy = copy_of(socket->pid, socket->fd);
+    int error = copy < 0 ? errno : ends_of(copy, socket->inode, ret_path, ret_peer_pid);
+    if (copy >= 0) {
+        (void)close(copy);
+    }
+    return error;
+}
+
 void ss_peek(SsSeenSocket *socket, SsSeenProcess *holder, gint32 fd)
 {
-    int pidfd = (int)syscall(SYS_pidfd_open, holder->pid, 0);
-    int copy = pidfd < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+    int copy = copy_of(holder->pid, fd);
     int error = errno;
-    if (pidfd >= 0) {
-        (void)close(pidfd);
-    }
     if (copy >= 0) {
         peek_into(socket, copy);
         (void)close(copy);

@@ -28,8 +28,20 @@ GHashTable *ss_diag_new(void)
     return g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, diag_free);
 }
 
+SsDiag *ss_diag_of(GHashTable *table, guint64 inode)
+{
+    SsDiag *diag = g_hash_table_lookup(table, &inode);
+    if (!diag) {
+        diag = g_new0(SsDiag, 1);
+        diag->inode = inode;
+        diag->path = g_strdup("");
+        g_hash_table_insert(table, &diag->inode, diag);
+    }
+    return diag;
+}
+
 /* A name in the abstract space begins with NUL, and has no end but its length. */
-static char *path_of(const char *name, gsize len)
+char *ss_socket_path(const char *name, gsize len)
 {
     if (len && name[0] == '\0') {
         g_autofree char *abstract = g_strndup("", len);
@@ -61,7 +73,7 @@ static void take_attribute(SsDiag *diag, GHashTable *pending, const struct rtatt
     switch (attr->rta_type) {
     case UNIX_DIAG_NAME:
         g_free(diag->path);
-        diag->path = path_of(data, len);
+        diag->path = ss_socket_path(data, len);
         break;
     case UNIX_DIAG_VFS:
         if (len >= sizeof(struct unix_diag_vfs)) {
@@ -99,11 +111,14 @@ static void take_socket(GHashTable *table, GHashTable *pending, const struct nlm
         return;
     }
     const struct unix_diag_msg *message = NLMSG_DATA(header);
-    SsDiag *diag = g_new0(SsDiag, 1);
-    diag->inode = message->udiag_ino;
+    /* What is known already, of another namespace's listener, stays at its place. */
+    SsDiag *diag = ss_diag_of(table, message->udiag_ino);
     diag->netns = netns;
     diag->listens = message->udiag_state == TCP_LISTEN;
-    diag->path = g_strdup("");
+    if (diag->hidden) { /* no more, and the name is that of either end */
+        diag->hidden = false;
+        diag->path[0] = '\0';
+    }
     int len = (int)(header->nlmsg_len - NLMSG_LENGTH(sizeof *message));
     const struct rtattr *attr = (const struct rtattr *)(message + 1);
     for (; RTA_OK(attr, len); attr = RTA_NEXT(attr, len)) {
@@ -112,7 +127,6 @@ static void take_socket(GHashTable *table, GHashTable *pending, const struct nlm
     if (diag->listens) {
         diag->unread = 0; /* connections, not bytes */
     }
-    g_hash_table_replace(table, &diag->inode, diag);
 }
 
 /* Returns 1 at the end, 0 when more comes, or a negative errno. */
@@ -176,9 +190,9 @@ int ss_diag_dump(GHashTable *table, int socket, guint64 netns)
     gpointer pair;
     g_hash_table_iter_init(&iter, pending);
     while (g_hash_table_iter_next(&iter, &pair, NULL)) {
-        SsDiag *client = g_hash_table_lookup(table, pair);
-        if (client) {
-            client->pending_at = ((guint64 *)pair)[1];
+        const guint64 *inodes = pair;
+        if (inodes[0]) { /* 0: it was closed meanwhile; else it may be another namespace's */
+            ss_diag_of(table, inodes[0])->pending_at = inodes[1];
         }
     }
     return result < 0 ? -result : 0;

@@ -134,7 +134,7 @@ static bool was_gone(const SsTell *tell, const SsSeenProcess *front)
     for (guint i = 0; tell->before && i < tell->before->channels->len; i++) {
         const SsSeenChannel *channel = g_ptr_array_index(tell->before->channels, i);
         if (channel->kind == SS_CHANNEL_MAIN && channel->front_pid == front->pid &&
-            !channel->back_pid) {
+            (!channel->back_pid || ss_tell_is_pending(tell->before, channel))) {
             return true;
         }
     }
@@ -157,7 +157,8 @@ void ss_tell_held(const SsTell *tell, const SsSeenProcess *front, const SsSeenPr
                   SsDevice *device)
 {
     bool gone = !device->peer;
-    if (gone && device->main_channel != SS_CHANNEL_CLOSED) {
+    if (gone && device->main_channel != SS_CHANNEL_CLOSED &&
+        device->main_channel != SS_CHANNEL_PENDING) {
         return; /* it is there, and was not visible */
     }
     if (gone && (gone_backends(device->process) != 1 || !was_gone(tell, front))) {

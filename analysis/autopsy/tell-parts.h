@@ -35,6 +35,15 @@ gint64 ss_tell_since(const SsTell *tell, const SsSeenThread *thread, bool *ret_a
 void ss_tell_answers(const SsTell *tell, const SsSeenProcess *process, SsPeer *peer, guint64 inode,
                      bool read);
 
+/* What a thread of whom `who` stands in, or that it moved. The caller frees it. */
+char *ss_tell_stands(const SsTell *tell, const SsSeenProcess *process, const SsSeenThread *thread,
+                     const char *who);
+
+/* tell-listener.c: a connection that lies in its listener's backlog */
+bool ss_tell_is_pending(const SsLook *look, const SsSeenChannel *channel);
+/* Who listens, and what its threads do. Owned by the caller, then by the device. */
+SsListener *ss_tell_listener(const SsTell *tell, const SsSeenChannel *channel);
+
 /* tell-messages.c: what lies unread in that end of a main channel, of a back-end channel. */
 SsInbox ss_tell_main_inbox(const SsSeenSocket *socket);
 SsInbox ss_tell_backend_inbox(const SsSeenSocket *socket);

@@ -185,21 +185,17 @@ static SsAnswers answers_of(Reach reach, bool read)
     return SS_ANSWERS_LIVES;
 }
 
-static char *does_text(const SsTell *tell, const SsSeenProcess *process, const SsPeer *peer,
-                       const SsSeenThread *thread, Reach reach)
+char *ss_tell_stands(const SsTell *tell, const SsSeenProcess *process, const SsSeenThread *thread,
+                     const char *who)
 {
-    g_autofree char *who = ss_peer_thread_text(peer, thread->tid);
     const char *call = thread->call == SS_CALL_IN ? ss_call_name(thread->nr) : NULL;
     bool stood = ss_tell_stood(tell, process, thread);
-    if (reach == REACH_UNSEEN) {
+    if (thread->call == SS_CALL_UNKNOWN || !thread->counts_known) {
         return g_strdup_printf("what its %s does could not be seen", who);
     }
     if (thread->call == SS_CALL_RUNNING || thread->call == SS_CALL_OUTSIDE || !call) {
         return g_strdup_printf("its %s %s", who,
                                thread->call == SS_CALL_RUNNING ? "runs" : "does something else");
-    }
-    if (reach == REACH_WAITS) {
-        return g_strdup_printf("its %s waits for QEMU's reply", who);
     }
     if (resumed(thread)) {
         return g_strdup_printf("its %s %s in a call that was stopped and goes on (%s), whose "
@@ -208,6 +204,17 @@ static char *does_text(const SsTell *tell, const SsSeenProcess *process, const S
     }
     return g_strdup_printf("its %s %s in %s%s", who, stood ? "stands" : "moves, and was", call,
                            timed(thread) ? ", which has a time-out" : "");
+}
+
+static char *does_text(const SsTell *tell, const SsSeenProcess *process, const SsPeer *peer,
+                       const SsSeenThread *thread, Reach reach)
+{
+    g_autofree char *who = ss_peer_thread_text(peer, thread->tid);
+    if (reach != REACH_WAITS) {
+        return ss_tell_stands(tell, process, thread, who);
+    }
+    const char *front = peer->device ? peer->device->process->called : NULL;
+    return g_strdup_printf("its %s waits for %s's reply", who, front ? front : "QEMU");
 }
 
 /* Another process that has the socket open as well may read it. */

@@ -54,16 +54,41 @@ static SsProcess *process_of(const SsTell *tell, const SsSeenProcess *seen)
     return process;
 }
 
+static bool is_of_sockets(const SsDenied *denied)
+{
+    return g_str_has_prefix(denied->what, "unix sockets");
+}
+
 /* Whether a channel that was not found is none: descriptors and sockets could be seen. */
 static bool sees_sockets(const SsTell *tell, const SsSeenProcess *front)
 {
+    bool denied = false;
     for (guint i = 0; i < tell->now->denied->len; i++) {
-        const SsDenied *denied = g_ptr_array_index(tell->now->denied, i);
-        if (g_str_has_prefix(denied->what, "unix sockets")) {
-            return false;
+        denied = denied || is_of_sockets(g_ptr_array_index(tell->now->denied, i));
+    }
+    for (guint i = 0; i < front->denied->len; i++) {
+        denied = denied || is_of_sockets(g_ptr_array_index(front->denied, i));
+    }
+    return front->n_fds > 0 && !denied;
+}
+
+/* What says best why too little of it was seen: of its sockets is the least. */
+static const SsDenied *most_denied(const SsSeenProcess *seen)
+{
+    for (guint i = 0; i < seen->denied->len; i++) {
+        if (!is_of_sockets(g_ptr_array_index(seen->denied, i))) {
+            return g_ptr_array_index(seen->denied, i);
         }
     }
-    return front->n_fds > 0;
+    return g_ptr_array_index(seen->denied, 0);
+}
+
+/* One of which the kernel tells nothing is connected: else it would not be known whose it is. And
+ * where it told so late, the other end is known of the socket alone. */
+static bool is_open(const SsTell *tell, const SsSeenChannel *channel)
+{
+    const SsSeenSocket *end = ss_look_socket(tell->now, channel->front_inode);
+    return channel->front_inode && (channel->back_inode || (end && (!end->known || end->peer)));
 }
 
 static void tell_device(SsTell *tell, const SsSeenChannel *channel, guint index)
@@ -84,11 +109,16 @@ static void tell_device(SsTell *tell, const SsSeenChannel *channel, guint index)
     event.u.vhost_user_device.started = channel->front_inode != 0;
     (void)apply(tell, &event);
     SsDevice *device = ss_device_get(process, number, number, tell->begin_ns);
-    bool open = channel->front_inode && channel->back_inode;
     bool known = channel->front_inode || sees_sockets(tell, front);
-    device->main_channel = open ? SS_CHANNEL_OPEN : known ? SS_CHANNEL_CLOSED : SS_CHANNEL_UNKNOWN;
+    device->main_channel = is_open(tell, channel)                   ? SS_CHANNEL_OPEN
+                           : ss_tell_is_pending(tell->now, channel) ? SS_CHANNEL_PENDING
+                           : known                                  ? SS_CHANNEL_CLOSED
+                                                                    : SS_CHANNEL_UNKNOWN;
     device->sockets.main_sock = channel->front_inode;
     device->sockets.main_peer = channel->back_inode;
+    if (device->main_channel == SS_CHANNEL_PENDING) {
+        device->listener = ss_tell_listener(tell, channel);
+    }
     g_ptr_array_index(tell->devices, index) = device;
 }
 
@@ -281,7 +311,8 @@ static void tell_rest(const SsTell *tell, guint index)
         ss_tell_answers(tell, back, device->peer, channel->back_inode,
                         device->peer->inbox.known && !device->peer->inbox.bytes);
     }
-    ss_tell_held(tell, ss_look_process(tell->now, channel->front_pid), back, device);
+    ss_tell_held(tell, ss_look_process(tell->now, channel->front_pid),
+                 device->listener ? NULL : back, device);
 }
 
 /* One that was told of as a back-end: of a channel that was not found there is none. */
@@ -311,7 +342,7 @@ static void tell_unseen(const SsTell *tell, const SsSeenProcess *seen)
     if (!tell->before) {
         process->unseen = g_strdup("whether anything moved: it was looked at once only");
     } else if (seen->denied->len) {
-        const SsDenied *denied = g_ptr_array_index(seen->denied, 0);
+        const SsDenied *denied = most_denied(seen);
         char *text = g_strdup_printf("%s; needs %s", denied->what, denied->needs);
         ss_replace_string(&process->unseen, text);
         g_free(text);

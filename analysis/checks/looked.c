@@ -59,10 +59,10 @@ static bool is_of_a_stop(const SsInbox *inbox)
     return inbox->request == SET_VRING_ENABLE || inbox->request == GET_VRING_BASE;
 }
 
-void ss_looked_see(SsFinding *finding, const SsProcess *process)
+void ss_looked_see(SsFinding *finding, gint32 pid)
 {
-    finding->remedy_own = g_strdup_printf("see what process %d does: shmemscope now --stacks %d",
-                                          process->pid, process->pid);
+    finding->remedy_own =
+        g_strdup_printf("see what process %d does: shmemscope now --stacks %d", pid, pid);
     finding->remedy_now = finding->remedy_own;
 }
 
@@ -74,7 +74,7 @@ static void end_backend(SsFinding *finding, const SsDevice *device)
         return;
     }
     if (peer->answers < SS_ANSWERS_DOUBTFUL) {
-        ss_looked_see(finding, peer->process);
+        ss_looked_see(finding, peer->process->pid);
         return;
     }
     g_autofree char *lost = all_lost(peer, device);

@@ -9,7 +9,7 @@
 #include "analysis/checks/check.h"
 
 /* The remedy where it is not known that nobody goes on: to look at that process. */
-void ss_looked_see(SsFinding *finding, const SsProcess *process);
+void ss_looked_see(SsFinding *finding, gint32 pid);
 /* States why nobody of the back-end answers, one thread of which waits itself: `own`. */
 void ss_looked_state(SsFinding *finding, const SsPeer *peer, const SsPeerWait *own);
 /* What is not visible of a deadlock that is not proven, how long it lasts, and what ends it: looks

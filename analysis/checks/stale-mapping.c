@@ -87,7 +87,9 @@ static void judge(SsChecks *checks, const SsCheck *check, SsDevice *device, SsCe
  * is not seen. */
 static void judge_looked(SsChecks *checks, const SsCheck *check, SsDevice *device, gint64 ns)
 {
-    if (device->main_channel != SS_CHANNEL_CLOSED || !device->held) {
+    bool gone = device->main_channel == SS_CHANNEL_CLOSED ||
+                device->main_channel == SS_CHANNEL_PENDING; /* by another connection than theirs */
+    if (!gone || !device->held) {
         return;
     }
     const GArray *held = device->held;
@@ -99,9 +101,10 @@ static void judge_looked(SsChecks *checks, const SsCheck *check, SsDevice *devic
     SsFinding *finding = ss_checks_report(
         checks, check, SS_SUSPECTED, device->process, device, device->birth_ns, ns, "looked",
         g_strdup_printf(
-            "QEMU still has %u mapping%s (%" G_GUINT64_FORMAT
+            "%s still has %u mapping%s (%" G_GUINT64_FORMAT
             " bytes) of files of a back-end that is gone, such as at 0x%" G_GINT64_MODIFIER "x",
-            held->len, held->len == 1 ? "" : "s", bytes, first->host));
+            ss_front_text(device->process), held->len, held->len == 1 ? "" : "s", bytes,
+            first->host));
     if (!finding) {
         return;
     }

@@ -85,6 +85,28 @@ static char *peer_tells(const SsModel *model, const SsWait *wait)
                            thread, request);
 }
 
+/* Who listens, and does not accept: it may yet, so this is no more than a wait. */
+static void state_unaccepted(SsFinding *finding, const SsDevice *device)
+{
+    const SsListener *listener = device->listener;
+    g_autofree char *who =
+        listener->pid ? g_strdup_printf("listener %d", listener->pid) : g_strdup("listener");
+    ss_finding_state(finding, who,
+                     g_strdup_printf("has not accepted the connection%s%s",
+                                     listener->pid ? "; " : "", listener->does));
+    if (!finding->condition) {
+        finding->condition =
+            g_strdup(listener->pid ? "not visible: whether it accepts in the end"
+                                   : "not visible: who listens; needs the same user, or "
+                                     "CAP_SYS_PTRACE");
+    }
+    finding->remedy_now = finding->remedy_own;
+    finding->remedy_for_good = "accept each connection when it is made, or do not listen";
+    if (listener->pid) {
+        ss_looked_see(finding, listener->pid);
+    }
+}
+
 /* Two looks show more of the back-end than that it does not answer, and who it is. */
 static void open_looked(SsChecks *checks, const SsCheck *check, SsThread *thread, gint64 end_ns)
 {
@@ -98,19 +120,25 @@ static void open_looked(SsChecks *checks, const SsCheck *check, SsThread *thread
     g_autofree char *place = g_strdup_printf("open|%d", thread->tid);
     SsFinding *finding = ss_checks_report(
         checks, check, SS_SUSPECTED, thread->process, wait->device, wait->begin_ns, end_ns, place,
-        g_strdup_printf("the reply to %s did not come within %.1f s; no deadlock "
-                        "is seen",
-                        request, (double)wait->waited_ms / 1000));
+        g_strdup_printf("the reply to %s did not come within %.1f s; %s", request,
+                        (double)wait->waited_ms / 1000,
+                        wait->device->listener ? "the back-end has not accepted the connection"
+                                               : "no deadlock is seen"));
     if (!finding) {
         return;
     }
     finding->duration_ns = (gint64)wait->waited_ms * SS_NS_PER_MS;
     finding->at_least = wait->at_least;
     ss_finding_state(finding, who, ss_wait_text(wait));
+    if (wait->device->listener) {
+        state_unaccepted(finding, wait->device);
+        return;
+    }
     g_autofree char *backend = peer ? ss_peer_text(peer) : g_strdup("back-end");
     ss_finding_state(
         finding, backend,
-        !peer ? g_strdup("was not found")
+        !peer ? g_strdup(wait->device->main_channel == SS_CHANNEL_OPEN ? "is not visible"
+                                                                       : "was not found")
         : peer->answers == SS_ANSWERS_UNSEEN
             ? g_strdup("could not be seen")
             : g_strdup_printf(
@@ -122,7 +150,7 @@ static void open_looked(SsChecks *checks, const SsCheck *check, SsThread *thread
                                                              : "whether it answers in the end");
     }
     if (peer) {
-        ss_looked_see(finding, peer->process);
+        ss_looked_see(finding, peer->process->pid);
     }
 }
 
@@ -239,7 +267,7 @@ static void open_read(SsChecks *checks, const SsCheck *check, SsThread *thread, 
                               : "not visible from the trace: what lies in the socket");
     }
     if (looked && thread->reading->peer) {
-        ss_looked_see(finding, thread->reading->peer->process);
+        ss_looked_see(finding, thread->reading->peer->process->pid);
     }
 }
 
@@ -288,7 +316,7 @@ static void peer_open(SsChecks *checks, const SsCheck *check, SsPeer *peer, cons
     if (device) {
         finding->condition =
             g_strdup_printf("not visible: why %s does not read it", ss_front_text(device->process));
-        ss_looked_see(finding, device->process);
+        ss_looked_see(finding, device->process->pid);
         return;
     }
     if (!finding->condition) {

@@ -132,6 +132,9 @@ char *ss_inbox_request_text(const SsInbox *inbox)
 
 char *ss_wait_request_text(const SsWait *wait)
 {
+    if (wait->device->listener) {
+        return g_strdup("a request of the handshake"); /* nothing was answered over it yet */
+    }
     if (!wait->inbox && !wait->request && ss_process_looked(wait->device->process)) {
         return g_strdup("a request that could not be read");
     }

@@ -33,6 +33,11 @@ void ss_device_free(SsDevice *device)
     g_free(device->sent);
     g_free(device->asked);
     g_clear_pointer(&device->held, g_array_unref);
+    if (device->listener) {
+        g_free(device->listener->name);
+        g_free(device->listener->does);
+        g_free(device->listener);
+    }
     g_free(device);
 }
 

@@ -22,6 +22,13 @@ typedef struct SsInbox {
     bool by_size;    /* what it is was not seen, but fits what is left of the bytes */
 } SsInbox;
 
+/* Who listens for a connection that was made and that nobody has accepted. */
+typedef struct SsListener {
+    gint32 pid; /* 0: who it is was not visible */
+    char *name; /* owned, harmless; "" */
+    char *does; /* owned; what its threads stand in, "" when it was not visible */
+} SsListener;
+
 /* What two looks showed of a thread. */
 typedef enum SsSeen {
     SS_SEEN_NOT,    /* nobody looked, or it could not be seen */

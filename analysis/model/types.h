@@ -165,7 +165,8 @@ typedef struct SsTable {
 typedef enum SsChannelState {
     SS_CHANNEL_UNKNOWN,
     SS_CHANNEL_OPEN,
-    SS_CHANNEL_CLOSED
+    SS_CHANNEL_CLOSED,
+    SS_CHANNEL_PENDING, /* connected, and not accepted: what is sent waits for nobody yet */
 } SsChannelState;
 
 /* Inodes of both ends of a device's channels, as the front-end knows them; 0: not known. */
@@ -212,10 +213,11 @@ struct SsDevice {
     SsTrail *sent;      /* owned; requests on the main channel; NULL until there are some */
     SsTrail *asked;     /* owned; requests of the back-end that were read; the same */
     SsSockets sockets;
-    SsPeer *peer;  /* weak; the same connection in the back-end, NULL: not known */
-    SsInbox inbox; /* of the front-end's end of the back-end channel */
-    bool served;   /* a thread of the front-end is at that channel, and would read */
-    GArray *held;  /* of SsHeld, owned; NULL: none was seen */
+    SsPeer *peer;         /* weak; the same connection in the back-end, NULL: not known */
+    SsInbox inbox;        /* of the front-end's end of the back-end channel */
+    bool served;          /* a thread of the front-end is at that channel, and would read */
+    GArray *held;         /* of SsHeld, owned; NULL: none was seen */
+    SsListener *listener; /* owned; of a main channel that is PENDING, else NULL */
 };
 
 typedef enum SsDescriptorRole {

@@ -60,7 +60,7 @@ static void add_held(JsonBuilder *json, const SsDevice *device)
 
 static void add_device(JsonBuilder *json, const SsDevice *device)
 {
-    static const char *const channels[] = { "unknown", "open", "closed" };
+    static const char *const channels[] = { "unknown", "open", "closed", "pending" };
     json_builder_begin_object(json);
     ss_json_string(json, "id", device->id);
     ss_json_string(json, "chardev", device->chardev);
@@ -71,6 +71,15 @@ static void add_device(JsonBuilder *json, const SsDevice *device)
         json_builder_begin_object(json);
         ss_json_signed(json, "pid", device->peer->process->pid);
         ss_json_string(json, "name", device->peer->process->name);
+        json_builder_end_object(json);
+    } else {
+        json_builder_add_null_value(json);
+    }
+    json_builder_set_member_name(json, "listener");
+    if (device->listener && device->listener->pid) {
+        json_builder_begin_object(json);
+        ss_json_signed(json, "pid", device->listener->pid);
+        ss_json_string(json, "name", device->listener->name);
         json_builder_end_object(json);
     } else {
         json_builder_add_null_value(json);

@@ -13,6 +13,8 @@
 #include "analysis/report/text-parts.h"
 
 #define LABEL 10
+/* Of a process that listens. */
+#define LISTENER_THREADS 4
 
 static char *since_text(const SsEvidence *evidence, const SsSeenThread *thread)
 {
@@ -112,6 +114,23 @@ static const SsPeer *waiting_peer(const SsPeer *peer)
     return NULL;
 }
 
+/* Threads of who listens, the first that stand; each of the others may still accept. */
+static void add_listener(GString *out, const SsEvidence *evidence, gint32 pid)
+{
+    const SsLook *first = g_ptr_array_index(evidence->looks, 0);
+    const SsLook *last = g_ptr_array_index(evidence->looks, evidence->looks->len - 1);
+    const SsSeenProcess *before = ss_look_process(first, pid);
+    const SsSeenProcess *process = ss_look_process(last, pid);
+    guint shown = 0;
+    for (guint i = 0; process && i < process->threads->len && shown < LISTENER_THREADS; i++) {
+        const SsSeenThread *thread = g_ptr_array_index(process->threads, i);
+        const SsSeenThread *was = before ? ss_seen_thread(before, thread->tid) : NULL;
+        if (was && thread->call == SS_CALL_IN && ss_seen_stood(was, thread)) {
+            add_thread(out, evidence, shown++ ? "" : "listener", pid, thread->tid);
+        }
+    }
+}
+
 /* Both sides of a device's channels, as they were seen. */
 static void add_seen(GString *out, const SsEvidence *evidence, const SsDevice *device)
 {
@@ -132,6 +151,9 @@ static void add_seen(GString *out, const SsEvidence *evidence, const SsDevice *d
     }
     if (waiting) {
         add_thread(out, evidence, "back-end", peer->process->pid, ss_peer_wait(waiting)->tid);
+    }
+    if (device->listener) {
+        add_listener(out, evidence, device->listener->pid);
     }
     if (peer && peer->inbox.bytes) {
         g_autofree char *first = peer->inbox.request ? ss_inbox_request_text(&peer->inbox) : NULL;
@@ -174,6 +196,12 @@ static void add_device(GString *out, const SsDevice *device)
         g_autofree char *backend =
             ss_process_text("", device->peer->process->name, device->peer->process->pid);
         g_string_append_printf(text, ", back-end %s", backend);
+    } else if (device->listener && device->listener->pid) {
+        g_autofree char *listener =
+            ss_process_text("", device->listener->name, device->listener->pid);
+        g_string_append_printf(text, ", its connection is not accepted by %s", listener);
+    } else if (device->listener) {
+        g_string_append(text, ", its connection is not accepted; who listens is not visible");
     } else {
         g_string_append(text, device->main_channel == SS_CHANNEL_OPEN
                                   ? ", its back-end is not visible"

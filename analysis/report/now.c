@@ -150,6 +150,8 @@ static char *backends_text(const SsProcess *process)
         g_string_append_printf(text, "%s%s ", i ? ", " : "", name);
         if (device->peer) {
             g_string_append_printf(text, "%d", device->peer->process->pid);
+        } else if (device->listener) {
+            g_string_append(text, "not accepted");
         } else {
             g_string_append(text, device->main_channel == SS_CHANNEL_CLOSED ? "gone" : "?");
         }

@@ -8,7 +8,7 @@
 
 #include "analysis/checks/selection.h"
 
-#define SS_SCHEMA_VERSION "1.5"
+#define SS_SCHEMA_VERSION "1.6"
 
 typedef struct SsReport SsReport;
 typedef struct _JsonBuilder JsonBuilder;

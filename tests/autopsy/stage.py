@@ -86,10 +86,11 @@ class Stage:
         self.run.await_hang()
 
 
-def look(*options, wrapper=(), between=None):
+def look(*options, wrapper=(), between=None, keep=None):
     """Evidence of two looks, as loaded from the file it was saved in.
 
     WRAPPER is put before the command; BETWEEN is called after the first look, before the second.
+    KEEP is where the file is to stay.
     """
     take = os.path.join(BUILD, "tests", "autopsy", "take-look")
     with tempfile.TemporaryDirectory(prefix="ss-look-") as directory:
@@ -107,6 +108,8 @@ def look(*options, wrapper=(), between=None):
             _, said = program.communicate(timeout=60)
         if program.returncode != 0:
             raise AssertionError(f"take-look ended with {program.returncode}: {said}")
+        if keep:
+            shutil.copy(path, keep)
         with open(path, encoding="utf-8") as text:
             return Evidence(json.load(text))
 

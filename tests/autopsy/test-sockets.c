@@ -4,6 +4,7 @@
  * Sockets as the kernel tells of them, and looks into them that leave everything as it was.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -188,6 +189,43 @@ static void test_peek_is_of_that_socket(void)
     (void)close(ends[1]);
 }
 
+static int ends_of(int fd, guint64 inode, const char *path)
+{
+    SsSocketFd socket = { .pid = (gint32)getpid(), .fd = fd, .inode = inode };
+    g_autofree char *name = NULL;
+    gint32 peer_pid = 0;
+    int error = ss_peek_ends(&socket, &name, &peer_pid);
+    g_assert_cmpstr(name, ==, error ? NULL : path);
+    g_assert_cmpint(peer_pid, ==, error ? 0 : getpid());
+    return error;
+}
+
+/* Of a connection the socket itself tells, and of nothing else. */
+static void test_ends_of_a_connection(void)
+{
+    int ends[2];
+    int inet = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int alone = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    pair_of(ends);
+    send_map(ends[0], false, 0xa5);
+    guint before = open_descriptors();
+    g_assert_cmpint(ends_of(ends[1], inode_of(ends[1]), ""), ==, 0);
+    g_assert_cmpint(ends_of(ends[1], inode_of(ends[0]), ""), ==, ENOTCONN);
+    g_assert_cmpint(ends_of(inet, inode_of(inet), ""), ==, ENOTCONN);
+    g_assert_cmpint(ends_of(alone, inode_of(alone), ""), ==, ENOTCONN);
+    g_assert_cmpuint(open_descriptors(), ==, before);
+    SsSeenSocket *left = peek(ends[1]);
+    g_assert_cmpuint(left->unread, ==, HEADER_BYTES + MAP_BYTES);
+    ss_seen_socket_free(left);
+    (void)close(ends[0]);
+    /* Whose other end is closed is no connection, whatever lies unread there. */
+    g_assert_cmpint(ends_of(ends[1], inode_of(ends[1]), ""), ==, ENOTCONN);
+    (void)close(ends[1]);
+    g_assert_cmpint(ends_of(ends[1], 1, ""), ==, EBADF);
+    (void)close(alone);
+    (void)close(inet);
+}
+
 typedef struct Reader {
     int fd;
     gint tid; /* atomic */
@@ -304,6 +342,29 @@ static void test_kernel_tells_peers(void)
     (void)close(ends[1]);
 }
 
+/* Another namespace's listener may be heard of first, and what is known stays where it is. */
+static void test_kernel_tells_more(void)
+{
+    int ends[2];
+    pair_of(ends);
+    g_autoptr(GHashTable) diag = ss_diag_new();
+    SsDiag *known = ss_diag_of(diag, inode_of(ends[0]));
+    known->hidden = true;
+    known->pending_at = 17;
+    g_free(known->path);
+    known->path = g_strdup("/run/other.sock");
+    int socket = ss_namespace_diag(-1);
+    g_assert_cmpint(ss_diag_dump(diag, socket, 0), ==, 0);
+    (void)close(socket);
+    g_assert_true(told(diag, ends[0]) == known);
+    g_assert_false(known->hidden);
+    g_assert_cmpuint(known->pending_at, ==, 17);
+    g_assert_cmpuint(known->peer, ==, inode_of(ends[1]));
+    g_assert_cmpstr(known->path, ==, "");
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+
 /* One name in the file system and one that is not. */
 static void check_listener(const struct sockaddr_un *address, socklen_t len, const char *name)
 {
@@ -318,6 +379,8 @@ static void check_listener(const struct sockaddr_un *address, socklen_t len, con
     g_assert_cmpstr(told(before, listener)->path, ==, name);
     g_assert_cmpuint(told(before, client)->peer, ==, 0);
     g_assert_cmpuint(told(before, client)->pending_at, ==, inode_of(listener));
+    g_assert_cmpint(ends_of(client, inode_of(client), name), ==, 0);
+    g_assert_cmpint(ends_of(listener, inode_of(listener), name), ==, ENOTCONN);
     int accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     g_assert_cmpint(accepted, >=, 0);
     g_autoptr(GHashTable) after = dump();
@@ -361,6 +424,8 @@ int main(int argc, char **argv)
     g_test_add_func("/peek/offset-is-left-alone", test_peek_offset_is_left_alone);
     g_test_add_func("/peek/is-of-that-socket", test_peek_is_of_that_socket);
     g_test_add_func("/peek/reader-notices-nothing", test_reader_notices_nothing);
+    g_test_add_func("/ends/of-a-connection", test_ends_of_a_connection);
+    g_test_add_func("/diag/more", test_kernel_tells_more);
     g_test_add_func("/diag/peers", test_kernel_tells_peers);
     g_test_add_func("/diag/names", test_kernel_tells_names);
     return g_test_run();

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """VMs that are not found as the usual one is: other words on the command line, or none."""
 
+import contextlib
+import ctypes
 import dataclasses
 import os
 import shutil
@@ -9,6 +11,8 @@ import socket
 from farm import Vm, parts, qemu
 
 NOBODY = 65534
+CLONE_NEWNET = 0x40000000
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Unnamed(Vm):
@@ -53,21 +57,74 @@ class HandedDevice(qemu.Device):
         return f"socket,id={self.chardev},fd={self.fd}"
 
 
+def libc(name, *arguments):
+    """A call of the C library, which returns 0 when it went well."""
+    if getattr(LIBC, name)(*arguments) != 0:
+        raise OSError(ctypes.get_errno(), name)
+
+
+class ApartBackend(parts.Backend):
+    """The back-end in a network namespace of its own; for root only."""
+
+    @staticmethod
+    def command(programs, scenario):
+        return ["unshare", "--net", *parts.Backend.command(programs, scenario)]
+
+
 class Handed(Vm):
     """Somebody else connected the channel and handed QEMU its end, as libvirt may."""
 
     def start_backend(self, chardev):
         backend = super().start_backend(chardev)
-        self.end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.end = self.make_end()
         self.end.connect(f"{self.directory}/{chardev}.sock")
         self.descriptors = [self.end.fileno()]
         self.devices = [HandedDevice(fd=self.end.fileno())]
         return backend
 
+    @staticmethod
+    def make_end():
+        return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+
     def arrive(self):
         super().arrive()
         self.end.close()
         self.descriptors = []
+
+
+class HandedFrom(Handed):
+    """The channel is of a network namespace that nobody is in: the kernel tells nobody of it."""
+
+    @contextlib.contextmanager
+    def network(self):
+        """The namespace for the time that the socket is made."""
+        own = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            libc("unshare", CLONE_NEWNET)
+            yield
+            libc("setns", own, CLONE_NEWNET)
+        finally:
+            os.close(own)
+
+    def make_end(self):
+        with self.network():
+            return super().make_end()
+
+
+class HandedFromBackend(HandedFrom):
+    """The channel and the back-end are of a network namespace that QEMU is not in."""
+
+    backend_type = ApartBackend
+
+    @contextlib.contextmanager
+    def network(self):
+        with super().network():
+            there = os.open(f"/proc/{self.peer.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                libc("setns", there, CLONE_NEWNET)
+            finally:
+                os.close(there)
+            yield
 
 
 class Reconnecting(Vm):

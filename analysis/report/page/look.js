@@ -74,8 +74,9 @@ function lookTiles() {
 
 const backendWords = (device) => (device.backend
   ? `${device.backend.name || "process"} ${device.backend.pid}`
-  : device.main_channel === "closed" ? "gone" : device.main_channel === "open" ? "not visible"
-    : "not visible whether there is one");
+  : device.listener ? `not accepted by ${device.listener.name || "process"} ${device.listener.pid}`
+    : { pending: "not accepted", closed: "gone", open: "not visible" }[device.main_channel]
+      || "not visible whether there is one");
 
 /* "SET_MEM_TABLE (3 regions), 116 bytes" */
 function inboxWords(inbox) {
@@ -105,7 +106,7 @@ function heldTable(vm) {
 function vmSeen(vm) {
   const figure = true;
   const devices = table([{ name: "Device" }, { name: "Back-end" }, { name: "Unread by the back-end" },
-    { name: "Unread by QEMU" }], vm.devices.map((device) => [short(deviceName(device)),
+    { name: "Unread by the front-end" }], vm.devices.map((device) => [short(deviceName(device)),
     long(backendWords(device)), inboxWords(device.unread_by_backend),
     inboxWords(device.unread_by_front_end)]), `Devices of ${short(vmName(vm))}`);
   const threads = table([{ name: "Thread" }, { name: "Name" }, { name: "Stands in" },
