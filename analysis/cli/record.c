@@ -299,11 +299,13 @@ static void run(Recording *recording)
     }
 }
 
+/* The session daemon makes the directory, also of a session in which nobody tells anything. */
 static gboolean has_trace(const char *path)
 {
     g_autofree char *ust = g_build_filename(path, "ust", NULL);
+    g_autoptr(GDir) dir = g_dir_open(ust, 0, NULL);
 
-    return g_file_test(ust, G_FILE_TEST_IS_DIR);
+    return dir && g_dir_read_name(dir);
 }
 
 static gboolean finish(Recording *recording, GError **error)

@@ -161,6 +161,12 @@ class RecordTest(unittest.TestCase):
         self.assertIn({'pid': run['pid'], 'ended': True},
                       [{'pid': p['pid'], 'ended': p['ended']} for p in run['processes']])
 
+    def test_command_that_tells_nothing(self):
+        done = self.run_record('--', 'true')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(done.stderr.endswith('nothing was recorded: no process that LTTng traces '
+                                             'was there\n'), done.stderr)
+
     def test_command_that_is_not_there(self):
         name = f'test-nothing-{os.getpid()}'
         done = self.run_record('--session', name, '--', os.path.join(self.top, 'nothing'))
@@ -218,12 +224,8 @@ class RecordTest(unittest.TestCase):
         session = self.run_file()['session']
         self.stack.callback(subprocess.run, ['lttng', 'destroy', session], check=False,
                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for pid in children(recorder.pid):
-            if name_of(pid) == 'shmemscope-keep':
-                os.kill(pid, signal.SIGKILL)
-                break
-        else:
-            self.fail('no keeper')
+        self.wait_until(lambda: keepers(recorder.pid), 'a keeper by its name')
+        os.kill(keepers(recorder.pid)[0], signal.SIGKILL)
         recorder.kill()
         recorder.wait(PATIENCE)
         self.assertIn(session, sessions())
@@ -412,6 +414,11 @@ def name_of(pid):
 def children(pid):
     with open(f'/proc/{pid}/task/{pid}/children', encoding='utf-8') as stream:
         return [int(child) for child in stream.read().split()]
+
+
+def keepers(pid):
+    """It names itself, and may not have come to that yet."""
+    return [child for child in children(pid) if name_of(child) == 'shmemscope-keep']
 
 
 def pending(pid, number):
