@@ -132,8 +132,8 @@ void ss_doctor_running(SsDoctor *doctor)
     }
     if (count.untold) {
         ss_doctor_limit(doctor, AREA, "untold", 0, NULL,
-                        g_strdup("start them with shmemscope record --wire; until then, "
-                                 "shmemscope now looks at them"),
+                        g_strdup("start them by shmemscope record --wire; till then, "
+                                 "shmemscope now"),
                         "%u of %u QEMUs that run have neither the tracepoints nor the wire "
                         "library, and cannot be recorded as they run: process %s",
                         count.untold, count.all, untold->str);
