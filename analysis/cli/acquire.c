@@ -301,9 +301,14 @@ bool ss_acquire_traces(SsAcquire *acquire, const char *name, const SsReadingVerb
         return ss_usage_error(name, "no TRACE is given", ret_status);
     }
     for (guint i = 0; acquire->traces[i]; i++) {
-        if (verb->looked && ss_evidence_is(acquire->traces[i])) {
-            return explain_file(acquire, name, verb->looked, ret_status);
+        if (!ss_evidence_is(acquire->traces[i])) {
+            continue;
         }
+        if (!verb->looked) {
+            return ss_usage_error(name, "evidence that now has saved has no steps to tell",
+                                  ret_status);
+        }
+        return explain_file(acquire, name, verb->looked, ret_status);
     }
     Progress state = { .next_us = g_get_monotonic_time() + LONG_US };
     SsDecodeOptions options = {

@@ -68,8 +68,8 @@ static bool take_wanted(char **words, SsWanted *wanted)
 {
     guint n = words ? g_strv_length(words) : 0;
     guint taken = 0;
-    if (n > 2 && parse_named(words[n - 2], words[n - 1], wanted)) {
-        taken = 2;
+    if (n > 2 && (g_str_equal(words[n - 2], "fd") || g_str_equal(words[n - 2], "inode"))) {
+        taken = parse_named(words[n - 2], words[n - 1], wanted) ? 2 : 0; /* "fd x" is no trace */
     } else if (n > 1 && parse_wanted(words[n - 1], wanted)) {
         taken = 1;
     }

@@ -5,8 +5,10 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <glib/gstdio.h>
 
@@ -160,6 +162,17 @@ static void set_error(GError **error, const char *path, const char *why)
     g_set_error(error, SS_DECODE_ERROR, 0, "Cannot open trace: path=\"%s\": %s", harmless, why);
 }
 
+/* A file that cannot be read may be evidence: then that it is no directory is not what is wrong. */
+static const char *reason(const char *path)
+{
+    int number = errno;
+    int fd = number == ENOTDIR ? open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return g_strerror(number == ENOTDIR && fd < 0 ? errno : number);
+}
+
 static gboolean walk(GPtrArray *groups, const char *directory, guint depth, GError **error)
 {
     g_autofree char *metadata = g_build_filename(directory, "metadata", NULL);
@@ -173,7 +186,7 @@ static gboolean walk(GPtrArray *groups, const char *directory, guint depth, GErr
     }
     g_autoptr(GPtrArray) names = list(directory);
     if (!names) {
-        set_error(error, directory, g_strerror(errno));
+        set_error(error, directory, reason(directory));
         return FALSE;
     }
     for (guint i = 0; i < names->len && depth < MAX_DEPTH; i++) {
