@@ -11,6 +11,8 @@
 #include "analysis/model/parts.h"
 #include "analysis/model/text.h"
 
+/* More than that of one label the library does not tell; a trace may have anything. */
+#define MAX_LABEL_BYTES 255
 /* Of one label, beside its text. */
 #define OVERHEAD 160
 /* Requests that were sent with one file, and not read yet. */
@@ -166,8 +168,10 @@ void ss_label_noted(SsModel *model, const SsEvent *event)
         file->label = 0;
         return;
     }
-    g_autofree char *text = ss_text_sanitize(u->shmemscope_wire_note.label, 0);
-    g_autofree char *label = g_strconcat(text, u->shmemscope_wire_note.cut ? "..." : "", NULL);
+    const char *noted = u->shmemscope_wire_note.label;
+    bool dots = u->shmemscope_wire_note.cut && strlen(noted) <= MAX_LABEL_BYTES;
+    g_autofree char *text = ss_text_sanitize(noted, MAX_LABEL_BYTES);
+    g_autofree char *label = g_strconcat(text, dots ? "..." : "", NULL);
     const char *before = ss_label_text(model, file->label);
     if (!before || !g_str_equal(before, label)) {
         add(labels, file, g_steal_pointer(&label));

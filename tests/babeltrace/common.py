@@ -101,11 +101,16 @@ class Session:
         lttng("start", self.name)
         self.started = True
 
-    def play(self, path, times=1):
+    def play(self, path, times=1, **environment):
         """Tells the fixture, as a process of which the session has each event."""
-        program = subprocess.Popen([REPLAY, path, str(times), "wait"], stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, text=True,
-                                   env=dict(os.environ, LTTNG_UST_REGISTER_TIMEOUT="-1"))
+        return self.run([REPLAY, path, str(times), "wait"], **environment)
+
+    def run(self, command, **environment):
+        """A program that prints its pid, and begins when it is told a line."""
+        program = subprocess.Popen(command, text=True,
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   env={**os.environ, "LTTNG_UST_REGISTER_TIMEOUT": "-1",
+                                        **environment})
         pid = int(program.stdout.readline())
         lttng("track", "-u", "-s", self.name, f"--vpid={pid}")
         if not self.started:
@@ -113,7 +118,7 @@ class Session:
             self.started = True
         program.communicate("go\n", timeout=TIMEOUT_S)
         if program.returncode != 0:
-            raise RuntimeError(f"{REPLAY} {path} ended with {program.returncode}")
+            raise RuntimeError(f"{command} ended with {program.returncode}")
         return pid
 
 

@@ -68,8 +68,15 @@ class Rendered(unittest.TestCase):
         """By the tool; of a name that ends as a fixture does, from the fixture itself: the
         generator has QEMU's tracepoints, and a trace of it is never of the wire alone."""
         fixture = name if os.path.isabs(name) else told(name.removesuffix(".fixture"))
-        command = [FIXTURE_REPORT, f"report-{fmt}", fixture] if name.endswith(".fixture") \
-            else [SHMEMSCOPE, "report", "--format", fmt, self.traces[name]]
+        if name.endswith(".fixture"):
+            return self.run_report(f"report-{fmt}", fixture)
+        return self.printed([SHMEMSCOPE, "report", "--format", fmt, self.traces[name]])
+
+    def run_report(self, listing, fixture):
+        return self.printed([FIXTURE_REPORT, listing, fixture])
+
+    def printed(self, command):
+        """What it prints, which no terminal takes for anything but text."""
         run = subprocess.run(command, capture_output=True, timeout=120)
         self.assertIn(run.returncode, (0, 1), run.stderr)
         text = run.stdout.decode("utf-8")  # or it is no text

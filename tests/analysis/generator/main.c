@@ -7,12 +7,12 @@
  * replay. With REPEAT the whole fixture is told again and again, for traces of any size. With
  * "wait" it first prints its pid and reads a line, so that a session can be set up for it alone.
  * With SS_REPLAY_HOP=EVENTS each thread moves on to another CPU after so many events, for traces
- * whose streams need each other.
+ * whose streams need each other. With SS_REPLAY_NAMES the threads are named as the fixture's are.
  */
-#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "replay.h"
@@ -43,12 +43,25 @@ static void hop(const Replay *replay)
     }
 }
 
+static const char *name_of(const Worker *worker)
+{
+    const GPtrArray *threads = worker->replay->fixture->threads;
+    guint n = g_getenv("SS_REPLAY_NAMES") ? threads->len : 0;
+    for (guint i = 0; i < n; i++) {
+        const SsFixtureThread *thread = g_ptr_array_index(threads, i);
+        if (thread->pid == worker->pid && thread->tid == worker->tid) {
+            return thread->name;
+        }
+    }
+    return worker->name;
+}
+
 static void run(Worker *worker)
 {
     Replay *replay = worker->replay;
     guint n_events = replay->fixture->events->len;
     guint64 total = n_events * replay->repeat;
-    (void)pthread_setname_np(pthread_self(), worker->name);
+    (void)prctl(PR_SET_NAME, name_of(worker)); /* as much as the kernel takes of it */
     g_mutex_lock(&replay->lock);
     while (replay->next < total) {
         const SsEvent *event =
