@@ -177,8 +177,8 @@ guint ss_hazards_text(const SsReport *report, GString *out, guint index, guint f
     }
     g_autofree char *more = g_strdup_printf("docs/findings/%s.md", finding->id);
     g_autofree char *good = g_strdup_printf("for good: %s", finding->remedy_for_good);
-    g_autofree char *proof =
-        g_strdup_printf("shmemscope waits --reproduce %s:NO TRACE", finding->id);
+    g_autofree char *proof = g_strdup_printf("shmemscope waits --reproduce %s:%u TRACE",
+                                             finding->id, nearest - first + 1);
     g_string_append_c(out, '\n');
     ss_text_labelled(out, 8, "ends it", good);
     ss_text_labelled(out, 8, "proof", proof);
