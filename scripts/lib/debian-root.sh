@@ -47,6 +47,7 @@ in_root() {
         root=$1 network=$2 downloads=$3
         shift 3
         mount --make-rprivate /
+        mount --bind "$root" "$root" # in which unshare finds a mount, too, by the name of /
         if [ "$network" = net ]; then
             cp -L /etc/resolv.conf /etc/hosts "$root/etc/" 2>/dev/null || true
         else
@@ -64,6 +65,9 @@ in_root() {
         mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts"
         ln -s pts/ptmx "$root/dev/ptmx"
         ln -s /proc/self/fd "$root/dev/fd"
+        ln -s /proc/self/fd/0 "$root/dev/stdin"
+        ln -s /proc/self/fd/1 "$root/dev/stdout"
+        ln -s /proc/self/fd/2 "$root/dev/stderr"
         mount -t tmpfs -o mode=1777 shm "$root/dev/shm"
         mount -t tmpfs -o mode=755 run "$root/run"
         mkdir -p "$root/var/cache/shmemscope/download"
