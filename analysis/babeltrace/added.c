@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "analysis/decode/mip.h"
 #include "analysis/report/names.h"
 #include "analysis/report/report.h"
 
@@ -49,6 +50,7 @@ struct SsAdded {
     bt_event_class *life, *finding;
     bt_trace *trace;
     bt_stream *stream;
+    bt_packet *packet; /* all is in one */
 };
 
 /* Fills fields in the order of their table. */
@@ -57,31 +59,6 @@ typedef struct Writer {
     guint64 next;
     bool failed;
 } Writer;
-
-static bt_clock_class *copy_clock(bt_self_component *component, const bt_clock_class *clock)
-{
-    bt_clock_class *copy = bt_clock_class_create(component);
-    int64_t seconds;
-    uint64_t cycles;
-    if (!copy) {
-        return NULL;
-    }
-    const char *name = bt_clock_class_get_name(clock);
-    bt_uuid uuid = bt_clock_class_get_uuid(clock);
-    bt_clock_class_get_offset(clock, &seconds, &cycles);
-    bt_clock_class_set_frequency(copy, bt_clock_class_get_frequency(clock));
-    bt_clock_class_set_precision(copy, bt_clock_class_get_precision(clock));
-    bt_clock_class_set_offset(copy, seconds, cycles);
-    bt_clock_class_set_origin_is_unix_epoch(copy, bt_clock_class_origin_is_unix_epoch(clock));
-    if (uuid) {
-        bt_clock_class_set_uuid(copy, uuid);
-    }
-    if (name && bt_clock_class_set_name(copy, name) != BT_CLOCK_CLASS_SET_NAME_STATUS_OK) {
-        bt_clock_class_put_ref(copy);
-        return NULL;
-    }
-    return copy;
-}
 
 static bt_field_class *field_class(bt_trace_class *trace_class, Kind kind)
 {
@@ -135,7 +112,7 @@ static bt_event_class *event_class(SsAdded *added, const char *name, const Field
 static bool make_classes(SsAdded *added, bt_self_component *component, const bt_clock_class *clock)
 {
     added->trace_class = bt_trace_class_create(component);
-    added->clock = copy_clock(component, clock);
+    added->clock = ss_mip_copy_clock(component, clock);
     added->stream_class = added->trace_class ? bt_stream_class_create(added->trace_class) : NULL;
     if (!added->stream_class || !added->clock ||
         bt_stream_class_set_default_clock_class(added->stream_class, added->clock) !=
@@ -144,6 +121,8 @@ static bool make_classes(SsAdded *added, bt_self_component *component, const bt_
             BT_STREAM_CLASS_SET_NAME_STATUS_OK) {
         return false;
     }
+    /* With times: babeltrace2 2.1 writes CTF 2 of a packet without them that it cannot read. */
+    bt_stream_class_set_supports_packets(added->stream_class, BT_TRUE, BT_TRUE, BT_TRUE);
     added->life = event_class(added, "shmemscope:mapping_life", life_fields);
     added->finding = event_class(added, "shmemscope:finding", finding_fields);
     return added->life && added->finding;
@@ -157,7 +136,8 @@ static bool make_stream(SsAdded *added)
         return false;
     }
     added->stream = bt_stream_create(added->stream_class, added->trace);
-    return added->stream &&
+    added->packet = added->stream ? bt_packet_create(added->stream) : NULL;
+    return added->packet &&
            bt_stream_set_name(added->stream, STREAM_NAME) == BT_STREAM_SET_NAME_STATUS_OK;
 }
 
@@ -178,6 +158,7 @@ void ss_added_free(SsAdded *added)
     if (!added) {
         return;
     }
+    bt_packet_put_ref(added->packet);
     bt_stream_put_ref(added->stream);
     bt_trace_put_ref(added->trace);
     bt_event_class_put_ref(added->life);
@@ -213,8 +194,8 @@ static void write_signed(Writer *writer, gint64 value)
 static bt_message *event_message(SsAdded *added, const bt_event_class *of, guint64 cycles,
                                  Writer *writer)
 {
-    bt_message *message = bt_message_event_create_with_default_clock_snapshot(
-        added->iterator, of, added->stream, cycles);
+    bt_message *message = bt_message_event_create_with_packet_and_default_clock_snapshot(
+        added->iterator, of, added->packet, cycles);
     if (message) {
         *writer = (Writer){ .structure = bt_event_borrow_payload_field(
                                 bt_message_event_borrow_event(message)) };
@@ -295,12 +276,24 @@ const bt_message *ss_added_finding(SsAdded *added, const SsFinding *finding, gui
     return written(message, &writer);
 }
 
-const bt_message *ss_added_beginning(SsAdded *added)
+const bt_message *ss_added_stream_beginning(SsAdded *added)
 {
     return bt_message_stream_beginning_create(added->iterator, added->stream);
 }
 
-const bt_message *ss_added_end(SsAdded *added)
+const bt_message *ss_added_packet_beginning(SsAdded *added, guint64 cycles)
+{
+    return bt_message_packet_beginning_create_with_default_clock_snapshot(added->iterator,
+                                                                          added->packet, cycles);
+}
+
+const bt_message *ss_added_packet_end(SsAdded *added, guint64 cycles)
+{
+    return bt_message_packet_end_create_with_default_clock_snapshot(added->iterator, added->packet,
+                                                                    cycles);
+}
+
+const bt_message *ss_added_stream_end(SsAdded *added)
 {
     return bt_message_stream_end_create(added->iterator, added->stream);
 }

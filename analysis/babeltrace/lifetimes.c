@@ -169,12 +169,16 @@ static void take_time(Iterator *iterator, const bt_message *message)
     if (!snapshot) {
         return;
     }
-    if (!iterator->added) {
+    if (!iterator->clock) {
         iterator->clock = bt_clock_snapshot_borrow_clock_class_const(snapshot);
-        iterator->added = ss_added_new(iterator->self, iterator->clock);
-        push(iterator, iterator->added ? ss_added_beginning(iterator->added) : NULL);
     }
     iterator->cycles = MAX(iterator->cycles, cycles_of(iterator, snapshot));
+    if (!iterator->added) {
+        SsAdded *added = ss_added_new(iterator->self, iterator->clock);
+        iterator->added = added;
+        push(iterator, added ? ss_added_stream_beginning(added) : NULL);
+        push(iterator, added ? ss_added_packet_beginning(added, iterator->cycles) : NULL);
+    }
 }
 
 static void finish(Iterator *iterator)
@@ -189,7 +193,8 @@ static void finish(Iterator *iterator)
              ss_added_finding(iterator->added, g_ptr_array_index(findings, i), iterator->cycles));
     }
     if (iterator->added) {
-        push(iterator, ss_added_end(iterator->added));
+        push(iterator, ss_added_packet_end(iterator->added, iterator->cycles));
+        push(iterator, ss_added_stream_end(iterator->added));
     }
 }
 

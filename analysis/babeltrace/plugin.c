@@ -7,6 +7,30 @@
 
 #include "analysis/babeltrace/lifetimes.h"
 #include "analysis/babeltrace/report.h"
+#include "analysis/decode/mip.h"
+
+static bt_component_class_get_supported_mip_versions_method_status
+add_versions(bt_integer_range_set_unsigned *versions)
+{
+    return bt_integer_range_set_unsigned_add_range(versions, 0, SS_MIP_MAX) ==
+                   BT_INTEGER_RANGE_SET_ADD_RANGE_STATUS_OK
+               ? BT_COMPONENT_CLASS_GET_SUPPORTED_MIP_VERSIONS_METHOD_STATUS_OK
+               : BT_COMPONENT_CLASS_GET_SUPPORTED_MIP_VERSIONS_METHOD_STATUS_MEMORY_ERROR;
+}
+
+static bt_component_class_get_supported_mip_versions_method_status
+sink_versions(bt_self_component_class_sink *self, const bt_value *params, void *data,
+              bt_logging_level level, bt_integer_range_set_unsigned *versions)
+{
+    return add_versions(versions);
+}
+
+static bt_component_class_get_supported_mip_versions_method_status
+filter_versions(bt_self_component_class_filter *self, const bt_value *params, void *data,
+                bt_logging_level level, bt_integer_range_set_unsigned *versions)
+{
+    return add_versions(versions);
+}
 
 BT_PLUGIN_MODULE();
 
@@ -17,6 +41,7 @@ BT_PLUGIN_VERSION(SS_PLUGIN_MAJOR, SS_PLUGIN_MINOR, SS_PLUGIN_PATCH, NULL);
 
 BT_PLUGIN_SINK_COMPONENT_CLASS(report, ss_report_sink_consume);
 BT_PLUGIN_SINK_COMPONENT_CLASS_INITIALIZE_METHOD(report, ss_report_sink_initialize);
+BT_PLUGIN_SINK_COMPONENT_CLASS_GET_SUPPORTED_MIP_VERSIONS_METHOD(report, sink_versions);
 BT_PLUGIN_SINK_COMPONENT_CLASS_FINALIZE_METHOD(report, ss_report_sink_finalize);
 BT_PLUGIN_SINK_COMPONENT_CLASS_GRAPH_IS_CONFIGURED_METHOD(report, ss_report_sink_configured);
 BT_PLUGIN_SINK_COMPONENT_CLASS_DESCRIPTION(
@@ -45,6 +70,7 @@ BT_PLUGIN_SINK_COMPONENT_CLASS_HELP(
 
 BT_PLUGIN_FILTER_COMPONENT_CLASS(lifetimes, ss_lifetimes_next);
 BT_PLUGIN_FILTER_COMPONENT_CLASS_INITIALIZE_METHOD(lifetimes, ss_lifetimes_initialize);
+BT_PLUGIN_FILTER_COMPONENT_CLASS_GET_SUPPORTED_MIP_VERSIONS_METHOD(lifetimes, filter_versions);
 BT_PLUGIN_FILTER_COMPONENT_CLASS_MESSAGE_ITERATOR_CLASS_INITIALIZE_METHOD(
     lifetimes, ss_lifetimes_iterator_initialize);
 BT_PLUGIN_FILTER_COMPONENT_CLASS_MESSAGE_ITERATOR_CLASS_FINALIZE_METHOD(
@@ -63,6 +89,7 @@ BT_PLUGIN_FILTER_COMPONENT_CLASS_HELP(
     "Their times are in ns since the Unix epoch; 0 means not seen. What is alive when the last\n"
     "message comes is told then.\n"
     "\n"
-    "With `-c sink.ctf.fs` after it a trace comes of it that any viewer of CTF shows.\n"
+    "With `-c sink.ctf.fs` after it a trace comes of it that any viewer of CTF shows;\n"
+    "babeltrace2 2.1 writes CTF 2, unless it is given --params='ctf-version=\"1\"'.\n"
     "\n"
     "There are no parameters.");

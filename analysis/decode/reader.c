@@ -4,6 +4,7 @@
 #include "analysis/decode/reader.h"
 
 #include "analysis/decode/event-class.h"
+#include "analysis/decode/mip.h"
 #include "analysis/decode/origin.h"
 #include "analysis/decode/run-info.h"
 #include "analysis/decode/streams.h"
@@ -172,8 +173,7 @@ static Trace *trace_of(SsReader *reader, const bt_trace *bt_trace)
     }
     Trace *trace = g_new0(Trace, 1);
     trace->directories = ss_origin_directories(bt_trace);
-    bt_uuid bytes = bt_trace_get_uuid(bt_trace);
-    g_autofree char *uuid = bytes ? ss_uuid_text(bytes) : g_strdup("");
+    g_autofree char *uuid = ss_mip_trace_uuid(bt_trace);
     const char *path = trace->directories->len ? g_ptr_array_index(trace->directories, 0)
                                                : bt_trace_get_name(bt_trace);
     const bt_value *host =
