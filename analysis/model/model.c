@@ -224,6 +224,11 @@ bool ss_model_lost(const SsModel *model, const SsProcess *process, gint64 from_n
     return false;
 }
 
+gint64 ss_model_length(const SsModel *model)
+{
+    return model->events ? model->end_ns - model->begin_ns : 0;
+}
+
 guint64 ss_model_lost_events(const SsModel *model, bool *uncounted)
 {
     guint64 lost = 0;

@@ -211,6 +211,8 @@ bool ss_model_lost(const SsModel *model, const SsProcess *process, gint64 from_n
 bool ss_trace_ragged_head(const SsTraceInfo *trace);
 bool ss_trace_ragged_tail(const SsTraceInfo *trace);
 guint64 ss_model_lost_events(const SsModel *model, bool *uncounted);
+/* From the first event to where the recording reached, in ns; 0 when there is no event. */
+gint64 ss_model_length(const SsModel *model);
 /* How far the recording of the process's trace reached. */
 gint64 ss_model_reach(const SsModel *model, const SsProcess *process);
 /* The mappings in the device's regions, in the order of region and offset: SsMapping, weak; the

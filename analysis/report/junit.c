@@ -185,7 +185,7 @@ char *ss_report_junit(const SsReport *report)
     }
     char seconds[G_ASCII_DTOSTR_BUF_SIZE];
     (void)g_ascii_formatd(seconds, sizeof(seconds), "%.6f",
-                          (double)(model->end_ns - model->begin_ns) / SS_NS_PER_S);
+                          (double)ss_model_length(model) / SS_NS_PER_S);
     GString *out = g_string_new("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
     g_string_append_printf(out,
                            "  <testsuite name=\"shmemscope\" tests=\"%u\" failures=\"%u\" "

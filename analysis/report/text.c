@@ -56,7 +56,7 @@ static void add_traces(const SsReport *report, GString *out)
 {
     const SsModel *model = report->model;
     g_autofree char *lost = lost_text(model);
-    g_autofree char *length = ss_duration_text(model->end_ns - model->begin_ns);
+    g_autofree char *length = ss_duration_text(ss_model_length(model));
     g_autofree char *text =
         g_strdup_printf("%s, %" G_GUINT64_FORMAT " events, %s", length, model->events, lost);
     ss_text_labelled(out, LABEL, "recording", text);
