@@ -72,7 +72,12 @@ in_root() {
         mount -t tmpfs -o mode=755 run "$root/run"
         mkdir -p "$root/var/cache/shmemscope/download"
         mount --bind "$downloads" "$root/var/cache/shmemscope/download"
-        exec chroot "$root" /usr/bin/env -i HOME=/root TERM=dumb LC_ALL=C.UTF-8 \
+        # Not chroot, in which no user name space may be made.
+        cd "$root"
+        pivot_root . .
+        umount -l .
+        cd /
+        exec /usr/bin/env -i HOME=/root TERM=dumb LC_ALL=C.UTF-8 \
             DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin \
             SHMEMSCOPE_CACHE=/var/cache/shmemscope "$@"
     ' in-root "$debian_root" "$network" "$(cache_dir)/download" "$@"

@@ -18,8 +18,12 @@ HEADINGS = ['This host can:', 'In the way:', 'To be known:', 'As it should be:']
 
 class TextTest(DoctorTest):
     def sick(self):
-        """Arguments with which something is in the way and something to be known."""
-        return {'before': mounts('mount -t tmpfs -o size=64k tmpfs /dev/shm') + as_nobody()}
+        """Arguments with which something is in the way and something to be known.
+
+        QEMUs that come and go are not seen: what one run tells the next one has to tell, too.
+        """
+        return {'before': mounts('mount -t tmpfs -o size=64k tmpfs /dev/shm\n'
+                                 'mount -t proc proc /proc', '--pid', '--fork') + as_nobody()}
 
     def test_worst_first(self):
         done = self.run_doctor('--qemu', 'cat', **self.sick())
