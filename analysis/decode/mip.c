@@ -56,8 +56,8 @@ static bool copy_version_1(bt_clock_class *copy, const bt_clock_class *clock)
         bt_clock_class_set_accuracy(copy, cycles);
     }
     return copy_origin(copy, clock) &&
-           (!space || bt_clock_class_set_namespace(copy, space) ==
-                          BT_CLOCK_CLASS_SET_NAMESPACE_STATUS_OK) &&
+           (!space ||
+            bt_clock_class_set_namespace(copy, space) == BT_CLOCK_CLASS_SET_NAMESPACE_STATUS_OK) &&
            (!uid || bt_clock_class_set_uid(copy, uid) == BT_CLOCK_CLASS_SET_UID_STATUS_OK);
 }
 #endif

@@ -2,14 +2,13 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * What differs by the version of babeltrace2's message interchange protocol. babeltrace2 2.1 has
- * version 1, in which its sink.ctf.fs wants to be asked when it writes CTF 2, as it does unless told
- * not to; 2.0 has version 0 alone. Asking by the other version's functions is not allowed.
+ * version 1, in which its sink.ctf.fs wants to be asked when it writes CTF 2, as it does unless
+ * told not to; 2.0 has version 0 alone. Asking by the other version's functions is not allowed.
  */
 #pragma once
 
 #include <babeltrace2/babeltrace.h>
 #include <glib.h>
-
 
 /* The versions from 0 to this can be had; SS_MIP_MAX comes from the build. */
 #if SS_MIP_MAX != 0 && SS_MIP_MAX != 1

@@ -25,6 +25,7 @@ typedef struct Replay {
     GCond turn;
     guint64 next; /* number of the event to be told, over all repeats */
     guint64 hop;  /* 0: no thread moves */
+    guint n_cpus; /* before a thread has moved: newer GLib counts those it may run on */
 } Replay;
 
 typedef struct Worker {
@@ -38,7 +39,7 @@ static void hop(const Replay *replay)
     if (replay->hop && replay->next % replay->hop == 0) {
         cpu_set_t set;
         CPU_ZERO(&set);
-        CPU_SET(replay->next / replay->hop % g_get_num_processors(), &set);
+        CPU_SET(replay->next / replay->hop % replay->n_cpus, &set);
         (void)sched_setaffinity(0, sizeof(set), &set); /* not all may be ours: it stays then */
     }
 }
@@ -104,6 +105,7 @@ int main(int argc, char **argv)
         return 2;
     }
     Replay replay = { .fixture = fixture, .repeat = argc > 2 ? strtoull(argv[2], NULL, 10) : 1 };
+    replay.n_cpus = g_get_num_processors();
     replay.hop = g_ascii_strtoull(g_getenv("SS_REPLAY_HOP") ?: "0", NULL, 10);
     g_mutex_init(&replay.lock);
     g_cond_init(&replay.turn);
