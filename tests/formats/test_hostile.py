@@ -24,6 +24,11 @@ MOST_OF_LABEL = 255
 SHOWN_OF_LABEL = 64  # characters, in running text
 MOST_OF_THREAD = 15  # that the kernel takes
 FIELDS = ("vm", "id", "chardev")
+# Of the request before it nothing comes any more, however soon the recording is stopped.
+NEXT = """+0.000360 4242 4242 qemu:vhost_user_backend_request dev=0x5000 vdev=0x6000 seq=2 request=2 \
+flags=0x1 size=8 fds=0
++0.000370 4242 4242 qemu:vhost_user_backend_dispatched dev=0x5000 seq=2 request=2 depth=0 ret=0
+"""
 # As a fixture writes them, and what is told of them; None: the same as it is.
 NAMES = {
     "markup": (r"<b onclick='x()'>&amp;<!--]]></testcase><script>alert(1)</script>", None),
@@ -123,6 +128,9 @@ class Hostile(Rendered):
                          flags=re.MULTILINE)
         of_file = f"fdev={is_now.st_dev} ino={is_now.st_ino} "
         self.assertIn("fdev=1 ino=7000 ", changed)
+        changed, count = re.subn("^end .*$", lambda found: NEXT + found.group(0), changed,
+                                 flags=re.MULTILINE)
+        self.assertEqual(count, 1)
         fixture = self.write(f"{kind}.fixture", changed.replace("fdev=1 ino=7000 ", of_file))
         self.traces[kind] = os.path.join(self.tmp, kind)
         with self.common.Session(self.traces[kind],
