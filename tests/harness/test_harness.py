@@ -11,7 +11,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
-from harness import evidence                                         # noqa: E402
+from harness import evidence, wire                                   # noqa: E402
 from harness.processes import Child, HarnessError, wait_until        # noqa: E402
 
 PYTHON = sys.executable
@@ -41,6 +41,11 @@ view = mmap.mmap(memfd, 4096)
 os.write(1, f"{os.getpid()} {os.fstat(memfd).st_ino}\\n".encode())
 os.waitpid(child, 0)
 """
+
+# An event of the wire library as babeltrace2 prints it, less the two names of its request.
+TOLD = ('[10:00:00.000000001] (+0.000000001) vm shmemscope_wire:{}: {{ cpu_id = 0 }}, {{ vpid = 1, '
+        'vtid = 2, procname = "vhost evt" }}, {{ conn = 1, sent = ( "sent" : container = 1 ), '
+        'request = ( {} : container = 5 ), ret = -32, name = "a {{ b }}", peer = "" }}\n')
 
 
 class HarnessTest(unittest.TestCase):
@@ -119,6 +124,16 @@ class HarnessTest(unittest.TestCase):
         stack = evidence.main_thread_stack(child.pid)
         self.assertIn("main", " ".join(stack))
         self.assertTrue(any("read" in frame for frame in stack), stack)
+
+    def test_events_as_each_babeltrace_prints_them(self):
+        fields = {"conn": "1", "sent": "1", "request": "5", "ret": "-32", "name": "a { b }",
+                  "peer": ""}
+        other = TOLD.replace("shmemscope_wire", "qemu").format("message", "1")
+        for request in ('"A", "B"', '{ "A", "B" }', '"A"', "<unknown>"):
+            self.assertEqual(wire.parsed(other + TOLD.format("message", request)),
+                             [("message", "vhost evt", fields)], request)
+        with self.assertRaisesRegex(HarnessError, "no event of the library: .*cpu_id"):
+            wire.parsed(TOLD.format("message", "1").replace("vtid", "tid"))
 
 
 def _runs(pid):

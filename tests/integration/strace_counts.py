@@ -4,30 +4,14 @@
 import collections
 import re
 
+from harness.strace import whole_calls
+
 # -s 16: also the arrays of descriptors are cut at this length, and eight are the most.
 OPTIONS = ["strace", "-f", "-y", "-e", "trace=recvmsg,fcntl,dup,dup2,dup3,close,close_range",
            "-e", "signal=none", "-s", "16"]
 
 # As the test back-end begins its memfds' names; QEMU has others of its own.
 OURS = "shmemscope-"
-_RESUMED = re.compile(r"^(\d+)\s+<\.\.\. (\w+) resumed>(.*)$")
-_UNFINISHED = re.compile(r"^(\d+)\s+(.*) <unfinished \.\.\.>$")
-
-
-def _whole_calls(lines):
-    """Joins the two halves of a call that another thread interrupted."""
-    begun = {}
-    for line in lines:
-        line = line.rstrip("\n")
-        unfinished = _UNFINISHED.match(line)
-        if unfinished:
-            begun[unfinished.group(1)] = unfinished.group(2)
-            continue
-        resumed = _RESUMED.match(line)
-        if resumed:
-            thread, _, rest = resumed.groups()
-            line = f"{thread} {begun.pop(thread)}{rest}"
-        yield line.split(maxsplit=1)[1] if " " in line else line
 
 
 def count(path, name=OURS):
@@ -35,7 +19,7 @@ def count(path, name=OURS):
     descriptor = re.compile(rf"\d+</memfd:{re.escape(name)}[^>]*>")
     figures = collections.Counter(received=0, duplicated=0, closed=0)
     with open(path, encoding="utf-8", errors="replace") as trace:
-        for call in _whole_calls(trace):
+        for call in whole_calls(trace):
             name = call.split("(", 1)[0]
             arguments, _, result = call.rpartition(" = ")
             if name == "recvmsg" and "SCM_RIGHTS" in arguments:

@@ -8,7 +8,8 @@ import tempfile
 import unittest
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+sys.path[:0] = [os.path.dirname(os.path.realpath(__file__)),
+                os.path.dirname(os.path.dirname(os.path.realpath(__file__)))]
 
 import strace_counts                                                 # noqa: E402
 

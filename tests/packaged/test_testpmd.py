@@ -14,6 +14,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 
+from harness import wire                                             # noqa: E402
 from harness.parts import Programs                                   # noqa: E402
 from packaged import testpmd                                         # noqa: E402
 
@@ -23,6 +24,7 @@ KINDS = ("without", "dormant", "recorded")
 SIDES = ("back-end", "front-end")
 OTHER = dict(zip(SIDES, reversed(SIDES)))
 SET_MEM_TABLE = 5
+NUMBER = re.compile(r"-?\d+")
 
 
 def interrupted(_number, _frame):
@@ -31,19 +33,9 @@ def interrupted(_number, _frame):
 
 def events(trace):
     """Events of the wire as (name, {field: number}), of testpmd and not of the strace beside."""
-    read = subprocess.run(["babeltrace2", trace], check=True, text=True, capture_output=True)
-    if read.stderr:
-        raise AssertionError(f"babeltrace2 complains: {read.stderr}")
-    found = []
-    for line in read.stdout.splitlines():
-        event = re.search(r' shmemscope_wire:(\w+): .*procname = "([^"]*)".*\}, \{ ([^{]*) \}$',
-                          line)
-        if event and event.group(2) != "strace":
-            # An enumeration is told by name and number: ( "sent" : container = 1 )
-            text = re.sub(r"\( [^)]*container = (\d+) \)", r"\1", event.group(3))
-            found.append((event.group(1), {name: int(number) for name, number in
-                                           re.findall(r"(\w+) = (-?\d+)", text)}))
-    return found
+    return [(event.name, {field: int(text) for field, text in event.fields.items()
+                          if NUMBER.fullmatch(text)})
+            for event in wire.events(trace) if event.thread != "strace"]
 
 
 class TestpmdTest(unittest.TestCase):

@@ -14,6 +14,7 @@ import tempfile
 from harness.parts import Recording
 from harness.processes import Child, HarnessError, become_subreaper, wait_until
 from harness.qemu import listening
+from harness.strace import whole_calls
 
 TIMEOUT_S = 60
 # testpmd sends bursts of 32 packets.
@@ -130,10 +131,10 @@ class Run:
 
 
 def _sent(text, inode):
-    """Messages of the socket with that inode; each as a call that begins and ends in one line."""
+    """Messages of the socket with that inode."""
     messages = []
-    for line in text.splitlines():
-        call = re.match(r"\d+ +sendmsg\(\d+<UNIX-STREAM:\[" + inode + r"\b.*?"
+    for line in whole_calls(text.splitlines()):
+        call = re.match(r"sendmsg\(\d+<UNIX-STREAM:\[" + inode + r"\b.*?"
                         r"iov_base=\"((?:\\x..){12})\".* = (\d+)$", line)
         if call:
             header = bytes.fromhex(call.group(1).replace("\\x", ""))
@@ -144,6 +145,6 @@ def _sent(text, inode):
             carried = re.search(r"cmsg_data=\[([^\]]*)\]", line)
             messages.append((request, flags, size,
                              len(re.findall(r"\d+<", carried.group(1))) if carried else 0))
-        elif re.search(r"sendmsg\(\d+<UNIX-STREAM:\[" + inode + r"\b", line):
-            raise HarnessError(f"A call that strace does not tell in one piece: {line}")
+        elif re.match(r"sendmsg\(\d+<UNIX-STREAM:\[" + inode + r"\b", line):
+            raise HarnessError(f"A call that failed, or that strace tells otherwise: {line}")
     return messages
