@@ -61,7 +61,12 @@ static void look_for_lost(uint32_t begin, uint32_t end)
             continue;
         }
         SS_WIRE_TELL(fd_lost, file->fd, file->identity.dev, file->identity.ino, open);
-        ss_wire_file_forget(file->fd);
+        if (open) {
+            ss_wire_file_forget(file->fd);
+        } else {
+            /* As when a watched call had found it so: that it is closed again is told. */
+            ss_wire_set(file->fd, SS_WIRE_CLOSED, i);
+        }
     }
 }
 
