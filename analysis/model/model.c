@@ -1,6 +1,8 @@
 /*
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
+#include <string.h>
+
 #include "analysis/model/parts.h"
 #include "analysis/model/text.h"
 
@@ -115,6 +117,20 @@ static SsTraceInfo *trace_at(const SsModel *model, guint index)
 const SsTraceInfo *ss_model_trace(const SsModel *model, guint index)
 {
     return trace_at(model, index);
+}
+
+static gint by_path(gconstpointer a, gconstpointer b)
+{
+    const SsTraceInfo *const *one = a, *const *other = b;
+    return strcmp((*one)->path, (*other)->path);
+}
+
+GPtrArray *ss_model_traces(const SsModel *model)
+{
+    GPtrArray *traces = g_ptr_array_copy(model->traces, NULL, NULL);
+    g_ptr_array_set_free_func(traces, NULL);
+    g_ptr_array_sort(traces, by_path);
+    return traces;
 }
 
 void ss_model_set_looked(SsModel *model, guint index)

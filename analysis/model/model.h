@@ -205,6 +205,9 @@ bool ss_event_recorded(const SsModel *model, const SsProcess *process, SsEventId
 
 /* Lookups for checks and reports. */
 const SsTraceInfo *ss_model_trace(const SsModel *model, guint index);
+/* All traces by their paths, for what is told: babeltrace2 hands them over in an order of its own,
+ * which is another behind another graph. The caller frees the array; weak SsTraceInfo. */
+GPtrArray *ss_model_traces(const SsModel *model);
 /* Whether events of the process's trace were lost in the interval. */
 bool ss_model_lost(const SsModel *model, const SsProcess *process, gint64 from_ns, gint64 to_ns);
 /* What it holds of the time before all streams told, and of the time after one told no more. */

@@ -73,9 +73,10 @@ static void add_owners(JsonBuilder *json, const SsReport *report)
 static void add_losses(JsonBuilder *json, const SsReport *report)
 {
     const SsModel *model = report->model;
+    g_autoptr(GPtrArray) traces = ss_model_traces(model); /* as the report's own array has them */
     ss_json_begin_array(json, "losses");
-    for (guint t = 0; t < model->traces->len; t++) {
-        const SsTraceInfo *trace = ss_model_trace(model, t);
+    for (guint t = 0; t < traces->len; t++) {
+        const SsTraceInfo *trace = g_ptr_array_index(traces, t);
         for (guint i = 0; i < trace->losses->len; i++) {
             const SsLoss *loss = &g_array_index(trace->losses, SsLoss, i);
             json_builder_begin_object(json);
@@ -89,8 +90,8 @@ static void add_losses(JsonBuilder *json, const SsReport *report)
     json_builder_end_array(json);
     /* Where some streams tell and others not yet, or no more. */
     ss_json_begin_array(json, "ragged");
-    for (guint t = 0; t < model->traces->len; t++) {
-        const SsTraceInfo *trace = ss_model_trace(model, t);
+    for (guint t = 0; t < traces->len; t++) {
+        const SsTraceInfo *trace = g_ptr_array_index(traces, t);
         json_builder_begin_object(json);
         ss_json_int(json, "trace", t);
         ss_json_time(json, report, "complete_t_ns", trace->complete_ns);

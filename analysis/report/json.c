@@ -38,16 +38,18 @@ static void add_traces(JsonBuilder *json, const SsReport *report)
     const SsModel *model = report->model;
     bool uncounted;
     guint64 lost = ss_model_lost_events(model, &uncounted);
+    g_autoptr(GPtrArray) traces = ss_model_traces(model);
+    const SsTraceInfo *first = traces->len ? g_ptr_array_index(traces, 0) : NULL;
     ss_json_begin_object(json, "trace");
-    ss_json_string(json, "uuid", model->traces->len ? ss_model_trace(model, 0)->uuid : "");
+    ss_json_string(json, "uuid", first ? first->uuid : "");
     ss_json_signed(json, "begin_ns", model->begin_ns);
     ss_json_signed(json, "end_ns", model->end_ns);
     ss_json_int(json, "events", model->events);
     ss_json_int(json, "lost", lost);
     ss_json_bool(json, "lost_uncounted", uncounted);
     ss_json_begin_array(json, "traces");
-    for (guint t = 0; t < model->traces->len; t++) {
-        add_trace(json, ss_model_trace(model, t));
+    for (guint t = 0; t < traces->len; t++) {
+        add_trace(json, g_ptr_array_index(traces, t));
     }
     json_builder_end_array(json);
     json_builder_end_object(json);

@@ -194,9 +194,11 @@ char *ss_report_junit(const SsReport *report)
     g_string_append(out, "    <properties>\n");
     g_string_append_printf(out, "      <property name=\"version\" value=\"%s\"/>\n",
                            report->version);
-    for (guint t = 0; t < model->traces->len; t++) {
+    g_autoptr(GPtrArray) traces = ss_model_traces(model);
+    for (guint t = 0; t < traces->len; t++) {
+        const SsTraceInfo *trace = g_ptr_array_index(traces, t);
         g_string_append(out, "      <property name=\"trace\" value=\"");
-        append_escaped(out, ss_model_trace(model, t)->path);
+        append_escaped(out, trace->path);
         g_string_append(out, "\"/>\n");
     }
     g_string_append(out, "    </properties>\n");

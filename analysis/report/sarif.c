@@ -106,9 +106,10 @@ static void add_logical(JsonBuilder *json, const SsFinding *finding)
 static void add_locations(JsonBuilder *json, const SsReport *report, const SsFinding *finding)
 {
     const SsProcess *process = ss_finding_process(report->model, finding);
-    const SsTraceInfo *trace =
-        process ? ss_model_trace(report->model, process->trace)
-                : (report->model->traces->len ? ss_model_trace(report->model, 0) : NULL);
+    g_autoptr(GPtrArray) traces = ss_model_traces(report->model);
+    const SsTraceInfo *trace = process       ? ss_model_trace(report->model, process->trace)
+                               : traces->len ? g_ptr_array_index(traces, 0)
+                                             : NULL;
     g_autofree char *uri = trace && g_path_is_absolute(trace->path)
                                ? g_filename_to_uri(trace->path, NULL, NULL)
                                : NULL;

@@ -60,8 +60,10 @@ static void add_traces(const SsReport *report, GString *out)
     g_autofree char *text =
         g_strdup_printf("%s, %" G_GUINT64_FORMAT " events, %s", length, model->events, lost);
     ss_text_labelled(out, LABEL, "recording", text);
-    for (guint t = 0; t < model->traces->len; t++) {
-        ss_text_labelled(out, LABEL, t ? "" : "trace", ss_model_trace(model, t)->path);
+    g_autoptr(GPtrArray) traces = ss_model_traces(model);
+    for (guint t = 0; t < traces->len; t++) {
+        const SsTraceInfo *trace = g_ptr_array_index(traces, t);
+        ss_text_labelled(out, LABEL, t ? "" : "trace", trace->path);
     }
 }
 
