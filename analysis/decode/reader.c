@@ -235,6 +235,12 @@ static void name_thread(SsReader *reader, const SsEventLayout *layout, const bt_
     }
 }
 
+/* The trace goes on for as long, of which no more counts than is asked for. */
+static void take_reach(SsReader *reader, guint trace, gint64 ns)
+{
+    ss_model_reached(reader->model, trace, reader->until_ns ? MIN(ns, reader->until_ns) : ns);
+}
+
 static bool take_event(SsReader *reader, const bt_message *message)
 {
     const bt_event *event = bt_message_event_borrow_event_const(message);
@@ -251,11 +257,13 @@ static bool take_event(SsReader *reader, const bt_message *message)
         reader->until_ns =
             reader->options->until.given ? MAX(1, ss_moment_ns(&reader->options->until, ns)) : 0;
     }
+    guint trace = trace_index(reader, bt_event_borrow_stream_const(event));
     if (reader->until_ns && ns > reader->until_ns) {
+        take_reach(reader, trace, ns); /* and nothing came in between */
         return false;
     }
     SsEvent ours;
-    ours.trace = trace_index(reader, bt_event_borrow_stream_const(event));
+    ours.trace = trace;
     ours.ns = ns;
     ss_event_layout_read(layout, event, &ours);
     name_thread(reader, layout, event, &ours);
@@ -319,7 +327,7 @@ static void take_packet_end(SsReader *reader, const bt_message *message)
     if (bt_stream_class_packets_have_end_default_clock_snapshot(
             bt_stream_borrow_class_const(stream)) &&
         time_of(bt_message_packet_end_borrow_default_clock_snapshot_const(message), &ns)) {
-        ss_model_reached(reader->model, trace_index(reader, stream), ns);
+        take_reach(reader, trace_index(reader, stream), ns);
         g_hash_table_replace(reader->reached, (gpointer)stream, g_memdup2(&ns, sizeof(ns)));
     }
 }
