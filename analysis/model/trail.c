@@ -56,7 +56,8 @@ static bool differ(const SsPass *asked, const SsPass *served)
     bool file =
         asked->ino && served->ino && (asked->ino != served->ino || asked->fdev != served->fdev);
     /* Sent, received, answered, its answer received. */
-    bool early = served->ns < asked->ns - LATE_NS;
+    gint64 served_ns = served->ns ? served->ns : served->answered_ns;
+    bool early = served_ns && served_ns < asked->ns - LATE_NS;
     bool after = asked->answered_ns && served->ns > asked->answered_ns + LATE_NS;
     bool answered = asked->answered_ns && served->answered_ns &&
                     asked->answered_ns < served->answered_ns - LATE_NS;
@@ -72,7 +73,7 @@ void ss_trail_compare(SsTrail *asker, SsTrail *answerer, SsTrailMatch *match)
             match->differs = true;
             return;
         }
-        match->same += served != NULL;
+        match->same += served && asked->ns; /* else only its answer is known */
         match->files += served && asked->ino && asked->ino == served->ino;
     }
 }

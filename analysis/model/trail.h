@@ -22,7 +22,7 @@ typedef struct SsPass {
     guint64 shm_offset, len;
     guint64 fdev, ino;  /* of the file that went with it; 0: none is known */
     SsLabel label;      /* of that file */
-    gint64 ns;          /* it was sent, or received */
+    gint64 ns;          /* it was sent, or received; 0: lost, only its reply was seen */
     gint64 answered_ns; /* its reply was received, or sent; 0: none was */
 } SsPass;
 

@@ -264,6 +264,29 @@ static void wait_lasts(SsModel *model, SsProcess *process, SsThread *thread, con
                               .b = wait->unread ? wait->peek_request : 0 });
 }
 
+static SsTrail *sent_by(SsDevice *device)
+{
+    if (!device->sent) {
+        device->sent = g_new0(SsTrail, 1);
+    }
+    return device->sent;
+}
+
+/* Of a request that was lost the reply tells at least how soon it was answered. */
+static void take_answer(SsDevice *device, const SsEvent *event)
+{
+    const SsEventPayload *u = &event->u;
+    SsTrail *sent = sent_by(device);
+    SsPass *pass = ss_trail_find(sent, u->vhost_user_reply_read.seq);
+    if (pass && pass->request == u->vhost_user_reply_read.request) {
+        pass->answered_ns = event->ns;
+    } else if (u->vhost_user_reply_read.seq > sent->last_seq && !u->vhost_user_reply_read.ret) {
+        (void)ss_trail_add(sent, &(SsPass){ .seq = u->vhost_user_reply_read.seq,
+                                            .request = u->vhost_user_reply_read.request,
+                                            .answered_ns = event->ns });
+    }
+}
+
 static void wait_ended(SsModel *model, SsProcess *process, SsThread *thread, const SsEvent *event)
 {
     const SsEventPayload *u = &event->u;
@@ -274,10 +297,7 @@ static void wait_ended(SsModel *model, SsProcess *process, SsThread *thread, con
                               .request = request,
                               .ret = u->vhost_user_reply_read.ret });
     SsThread *waiter = waiter_of(process, thread, device, u->vhost_user_reply_read.seq);
-    SsPass *pass = device->sent ? ss_trail_find(device->sent, u->vhost_user_reply_read.seq) : NULL;
-    if (pass && pass->request == request) {
-        pass->answered_ns = event->ns;
-    }
+    take_answer(device, event);
     device->read_seq = u->vhost_user_reply_read.seq;
     thread->waiting = false; /* whatever it waited for, it reads now */
     if (!waiter) {
@@ -339,14 +359,11 @@ static void frontend_requested(SsModel *model, SsProcess *process, SsThread *thr
     if (u->vhost_user_request.ret != 0) {
         return;
     }
-    if (!device->sent) {
-        device->sent = g_new0(SsTrail, 1);
-    }
-    (void)ss_trail_add(device->sent, &(SsPass){ .seq = u->vhost_user_request.seq,
-                                                .request = request,
-                                                .flags = u->vhost_user_request.flags,
-                                                .tid = thread->tid,
-                                                .ns = event->ns });
+    (void)ss_trail_add(sent_by(device), &(SsPass){ .seq = u->vhost_user_request.seq,
+                                                   .request = request,
+                                                   .flags = u->vhost_user_request.flags,
+                                                   .tid = thread->tid,
+                                                   .ns = event->ns });
     if (request == REQUEST_SET_MEM_TABLE || request == REQUEST_ADD_MEM_REG ||
         request == REQUEST_REM_MEM_REG) {
         model->counts.mem_tables++;

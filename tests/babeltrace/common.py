@@ -93,7 +93,11 @@ class Session:
         return self
 
     def __exit__(self, *_):
-        lttng("destroy", self.name)
+        """Whole when it is stopped: for that it is waited, and not until the daemon has tidied up,
+        of which word is lost now and then."""
+        if self.started:
+            lttng("stop", self.name)
+        lttng("destroy", "--no-wait", self.name)
 
     def start_empty(self):
         """Before there is anything to record: of this process, which tells nothing."""

@@ -42,7 +42,7 @@ def record(many, out, events, live):
         if teller.returncode != 0:
             raise HarnessError(f"{many} ended with {teller.returncode}")
     finally:
-        lttng("destroy", session)
+        lttng("destroy", "--no-wait", session)
     return int(said.split()[0])
 
 
