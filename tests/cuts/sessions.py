@@ -96,5 +96,5 @@ class Sessions:
     def stop(self):
         for kind, name in list(self.names.items()):
             self.must("stop", name)
-            self.must("destroy", "--no-wait", name)
+            self.must("destroy", name)
             del self.names[kind]
